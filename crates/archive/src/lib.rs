@@ -1,0 +1,1 @@
+//! Keep encrypted messages and packages on disk.

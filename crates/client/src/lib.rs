@@ -1,0 +1,1 @@
+//! Log in, publish, subscribe, fetch and verify as a device or user.

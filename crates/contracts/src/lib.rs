@@ -1,0 +1,1 @@
+//! Decide who may do what: the deterministic state machine of the ledger.

@@ -1,0 +1,1 @@
+//! Encode and decode everything that Sealwire sends or stores.

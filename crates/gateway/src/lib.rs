@@ -1,0 +1,1 @@
+//! Let devices log in and exchange messages over MQTT, as the ledger says.

@@ -1,0 +1,1 @@
+//! Agree on transactions with other organisations and serve the proven state.

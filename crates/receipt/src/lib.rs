@@ -1,0 +1,1 @@
+//! Verify offline, from genesis alone, that a message was recorded.

@@ -1,0 +1,1 @@
+//! Sign, encrypt and certify with SM2, SM3 and SM4.
