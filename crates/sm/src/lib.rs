@@ -29,6 +29,6 @@ pub mod keyfile;
 pub mod sm4;
 mod verify;
 
-//pub use cert::{Certificate, Role};
+pub use cert::{Certificate, Role};
 pub use digest::{Sm3Digest, Sm3Hasher, hmac_sm3, sm3};
 pub use key::{Domain, PublicKey, SecretKey, Signature};

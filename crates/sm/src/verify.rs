@@ -117,34 +117,36 @@ impl Multiplier {
     }
 }
 
-/// `rows[i][j] = (j + 1) * 16^i * P`.
+/// `points[8 * i + j] = (j + 1) * 16^i * P`.
 struct Table {
-    rows: Vec<[AffinePoint; 8]>,
+    points: Vec<AffinePoint>,
 }
 
 impl Table {
     /// 64 windows and one for the carry of the last signed digit.
     const ROWS: usize = 65;
+    const ROW_LEN: usize = 8;
 
     fn new(point: ProjectivePoint) -> Self {
         let mut base = point;
-        let mut rows = Vec::with_capacity(Self::ROWS);
+        let mut points = Vec::with_capacity(Self::ROWS * Self::ROW_LEN);
         for _ in 0..Self::ROWS {
-            let mut row = [base; 8];
-            for j in 1..8 {
-                row[j] = row[j - 1] + base;
+            let mut multiple = base;
+            points.push(multiple);
+            for _ in 1..Self::ROW_LEN {
+                multiple += base;
+                points.push(multiple);
             }
-            base = row[7].double();
-            // P has the group's prime order and no multiplier here is a multiple of it, so that
-            // no point is the identity and all have affine coordinates.
-            rows.push(ProjectivePoint::batch_normalize(&row));
+            base = multiple.double();
         }
-        Self { rows }
+        // P has the group's prime order and no multiplier here is a multiple of it, so that no
+        // point is the identity and all have affine coordinates. One inversion serves them all.
+        Self { points: ProjectivePoint::batch_normalize(points.as_slice()) }
     }
 
     fn mul(&self, scalar: &Scalar) -> ProjectivePoint {
         let mut sum = ProjectivePoint::IDENTITY;
-        for (row, digit) in self.rows.iter().zip(signed_digits(scalar)) {
+        for (row, digit) in self.points.chunks_exact(Self::ROW_LEN).zip(signed_digits(scalar)) {
             match digit {
                 0 => {}
                 1.. => sum += &row[digit as usize - 1],
