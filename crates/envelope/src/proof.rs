@@ -18,6 +18,7 @@
 
 use minicbor::{Decode, Encode};
 use sealwire_sm::Sm3Digest;
+use serde::{Serialize, Serializer};
 
 /// Bytes of one activity bitmap chunk (256 operations).
 pub const CHUNK_BYTES: usize = 32;
@@ -30,19 +31,21 @@ pub const PROOF_DIGESTS_MAX: usize = 122;
 pub const STATE_VALUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// What the authenticated store holds under `SM3(key)`: the state key itself and its value.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
 #[cbor(array)]
 pub struct StateEntry {
     /// State key, as the contracts write it.
     #[cbor(n(0), with = "minicbor::bytes")]
+    #[serde(serialize_with = "as_hex")]
     pub key: Vec<u8>,
     /// Value under that key, as the contracts write it.
     #[cbor(n(1), with = "minicbor::bytes")]
+    #[serde(serialize_with = "as_hex")]
     pub value: Vec<u8>,
 }
 
 /// That one operation of the store's log is where it says, and active.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
 #[cbor(array)]
 pub struct OperationProof {
     /// Index of the operation in the log.
@@ -57,6 +60,7 @@ pub struct OperationProof {
     /// Activity bits of the 256 operations around this one; bit `i` is bit `i % 8`, least
     /// significant first, of byte `i / 8`.
     #[cbor(n(3), with = "minicbor::bytes")]
+    #[serde(serialize_with = "as_hex")]
     pub chunk: [u8; CHUNK_BYTES],
     /// SM3 of the last chunk, if the log doesn't end on a chunk's border.
     #[n(4)]
@@ -70,7 +74,7 @@ pub struct OperationProof {
 }
 
 /// That a key has a value: the key's operation is active.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
 #[cbor(array)]
 pub struct Inclusion {
     /// Proof of the key's operation.
@@ -82,7 +86,8 @@ pub struct Inclusion {
 }
 
 /// That a key has no value.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Exclusion {
     /// The key lies between two neighbours that have values.
     #[n(0)]
@@ -95,6 +100,7 @@ pub enum Exclusion {
         key: Sm3Digest,
         /// Lower neighbour's stored value (the CBOR of a [`StateEntry`]).
         #[cbor(n(2), with = "minicbor::bytes")]
+        #[serde(serialize_with = "as_hex")]
         value: Vec<u8>,
         /// Upper neighbour's key digest. Not above `key` if the span wraps around.
         #[n(3)]
@@ -108,12 +114,14 @@ pub enum Exclusion {
         operation: OperationProof,
         /// What that commit carries.
         #[cbor(n(1), with = "minicbor::bytes")]
+        #[serde(serialize_with = "as_hex_option")]
         metadata: Option<Vec<u8>>,
     },
 }
 
 /// That a key has a value, or that it has none.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StateProof {
     /// The key has a value.
     #[n(0)]
@@ -121,4 +129,17 @@ pub enum StateProof {
     /// The key has none.
     #[n(1)]
     Exclusion(#[n(0)] Exclusion),
+}
+
+/// Bytes as lower-case hexadecimal, for JSON.
+pub(crate) fn as_hex<S: Serializer>(bytes: &impl AsRef<[u8]>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&hex::encode(bytes))
+}
+
+/// Bytes as lower-case hexadecimal or null, for JSON.
+pub(crate) fn as_hex_option<S: Serializer>(
+    bytes: &Option<Vec<u8>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    bytes.as_ref().map(hex::encode).serialize(to)
 }

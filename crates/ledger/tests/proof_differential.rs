@@ -31,13 +31,14 @@ use sealwire_envelope::{
     encode,
     proof::{CHUNK_BYTES, Exclusion, Inclusion, StateEntry},
 };
-use sealwire_ledger::{crypto::Sm3Hasher, proof};
+use sealwire_ledger::{
+    crypto::{Digest, Sm3 as Hash},
+    proof,
+};
 use sealwire_receipt::state::{StateError, verify_absence, verify_inclusion};
 use sealwire_sm::Sm3Digest;
 use std::collections::BTreeMap;
 
-type Hash = Sm3Hasher;
-type Digest = <Hash as commonware_cryptography::Hasher>::Digest;
 type Db = variable::Db<
     mmr::Family,
     deterministic::Context,
@@ -222,7 +223,7 @@ fn damaged(rng: &mut StdRng, good: &Present) -> Vec<(String, Present)> {
 
 /// The same proof in the store's own types, if they can hold it.
 fn theirs_of(bad: &Present) -> Option<KeyValueProof<mmr::Family, Digest, Digest, CHUNK_BYTES>> {
-    let digest = |digest: &Sm3Digest| Digest::from(digest.0);
+    let digest = |digest: &Sm3Digest| Digest::from(*digest);
     let operation = &bad.ours.operation;
     let mut theirs = bad.theirs.clone();
     theirs.next_key = digest(&bad.ours.next_key);
@@ -249,7 +250,7 @@ fn both_refuse(rng: &mut StdRng, good: &Present) -> usize {
             let accepted = theirs.verify::<Hash, VariableEncoding<Vec<u8>>>(
                 key,
                 value,
-                &Digest::from(bad.root.0),
+                &Digest::from(bad.root),
             );
             assert!(!accepted, "the store accepts a proof with another {what}");
         }

@@ -83,6 +83,8 @@ use sealwire_envelope::{
 use sealwire_sm::{Sm3Digest, sm3};
 use thiserror::Error;
 
+use crate::varint;
+
 /// Operations per bitmap chunk.
 const CHUNK_OPERATIONS: u64 = 256;
 /// Height at which a node covers one chunk, and its bits are grafted.
@@ -245,7 +247,7 @@ fn commit(metadata: Option<&[u8]>, floor: u64) -> Result<Vec<u8>, StateError> {
     if let Some(metadata) = metadata {
         put_value(&mut bytes, metadata)?;
     }
-    put_varint(&mut bytes, floor);
+    varint::put(&mut bytes, floor);
     Ok(bytes)
 }
 
@@ -253,17 +255,9 @@ fn put_value(bytes: &mut Vec<u8>, value: &[u8]) -> Result<(), StateError> {
     if value.len() > STATE_VALUE_BYTES_MAX {
         return Err(StateError::ValueLength { bytes: value.len() });
     }
-    put_varint(bytes, value.len() as u64);
+    varint::put(bytes, value.len() as u64);
     bytes.extend_from_slice(value);
     Ok(())
-}
-
-pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
 }
 
 /// Check that `operation` (its bytes) is active at the proof's location under `root`.

@@ -1,0 +1,125 @@
+//! Receipts: everything needed to check, years later and without any node, that the ledger
+//! recorded something.
+//!
+//! A receipt is a chain of five links; whoever holds the genesis file can check each:
+//!
+//! ```text
+//! record ──Merkle path──► package root ──in──► anchor entry ──state proof──► state root
+//!        ──in──► header ──parents──► certified header ──signatures──► validators of genesis
+//! ```
+//!
+//! [`ProvenEntry`] is the part from the entry on; it serves for any entry of the state, present or
+//! absent (a certificate, a grant, connection records). [`Receipt`] puts a record of a package in
+//! front of it. `sealwire_receipt` verifies both. The wire form is canonical CBOR:
+//!
+//! ```text
+//! FinalityProof = [headers: [+ Header], finality: Finality]
+//! ProvenEntry   = [version: 1, key: bstr, value: null / bstr, proof: StateProof,
+//!                  finality: FinalityProof]
+//! Receipt       = [version: 1, record: bstr, index: uint, path: [* digest], anchor: ProvenEntry]
+//! PackageRecord = [anchor: Anchor, [height: uint, time_ms: uint], transaction: uint]
+//! ```
+
+use minicbor::{Decode, Encode};
+use sealwire_sm::Sm3Digest;
+use serde::Serialize;
+
+use crate::{
+    Anchor, Finality, Header, PackageId,
+    proof::{StateProof, as_hex, as_hex_option},
+};
+
+/// Version of [`Receipt`] and [`ProvenEntry`] that this crate writes.
+pub const RECEIPT_VERSION: u8 = 1;
+
+/// Longest encoded receipt that a program should read, in bytes.
+pub const RECEIPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// That a block is final: headers from it up to one that has a certificate, and the certificate.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[cbor(array)]
+pub struct FinalityProof {
+    /// The block's header, then each next one, up to the certified one. Never empty.
+    #[n(0)]
+    pub headers: Vec<Header>,
+    /// Certificate for the last header.
+    #[n(1)]
+    pub finality: Finality,
+}
+
+/// That the state after some final block held an entry, or didn't hold it.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[cbor(array)]
+pub struct ProvenEntry {
+    /// Version of this format: [`RECEIPT_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// State key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    #[serde(serialize_with = "as_hex")]
+    pub key: Vec<u8>,
+    /// Value under it; absent if the proof is one of absence.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    #[serde(serialize_with = "as_hex_option")]
+    pub value: Option<Vec<u8>>,
+    /// Proof under the state root of the first header.
+    #[n(3)]
+    pub proof: StateProof,
+    /// That the first header is final.
+    #[n(4)]
+    pub finality: FinalityProof,
+}
+
+/// That a record is part of a package whose root the ledger holds.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[cbor(array)]
+pub struct Receipt {
+    /// Version of this format: [`RECEIPT_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The record, byte for byte as it was archived.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    #[serde(serialize_with = "as_hex")]
+    pub record: Vec<u8>,
+    /// Place of the record in its package, from 0.
+    #[n(2)]
+    pub index: u64,
+    /// Merkle path from the record to the package's root, from the record upwards.
+    #[n(3)]
+    pub path: Vec<Sm3Digest>,
+    /// The package's entry on the ledger: key [`package_key`], value [`PackageRecord`].
+    #[n(4)]
+    pub anchor: ProvenEntry,
+}
+
+/// What the ledger's state holds under [`package_key`].
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(array)]
+pub struct PackageRecord {
+    /// What the gateway anchored.
+    #[n(0)]
+    pub anchor: Anchor,
+    /// When.
+    #[n(1)]
+    pub at: BlockMoment,
+    /// Index, in its block, of the transaction that anchored it.
+    #[n(2)]
+    pub transaction: u32,
+}
+
+/// A block's place in time.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(array)]
+pub struct BlockMoment {
+    /// Height of the block.
+    #[n(0)]
+    pub height: u64,
+    /// Time of the block, Unix milliseconds.
+    #[n(1)]
+    pub time_ms: u64,
+}
+
+/// State key of an anchored package: `"r/pkg/"` and the 32 bytes of the package id.
+pub fn package_key(package: &PackageId) -> Vec<u8> {
+    [b"r/pkg/".as_slice(), package.0.as_ref()].concat()
+}

@@ -1,0 +1,185 @@
+//! Check what is stored, block by block and package by package: the rules behind `sealwire fsck`.
+//!
+//! The functions are pure: they are given one block (or package) and what its surroundings say,
+//! and return every fault they find, not only the first, because an operator who checks a disk
+//! wants the whole list. They share no code with the paths that write.
+//!
+//! A block is sound if
+//! - its header belongs to the chain, has a known version and carries genesis's validator set;
+//! - it follows its parent (height, digest, time), or, as the first, has height 1 and the zero
+//!   digest as parent, or whatever parent the caller can't show;
+//! - `tx_root` is the root of the Merkle tree ([`merkle`]) over the canonical bytes of its
+//!   transactions, signatures included, in order;
+//! - each transaction is for this chain, occurs once and is signed by its sender's key;
+//! - its finality certificate, if it has one of its own, verifies.
+//!
+//! State roots aren't checked here: that takes executing the block. `sealwire fsck` does so with
+//! the contracts and compares with the header.
+
+use std::collections::BTreeSet;
+
+use sealwire_envelope::{
+    Anchor, BlockBundle, CertId, Header, PackageId, Transaction, TxId, encode,
+};
+use sealwire_sm::{PublicKey, Sm3Digest};
+use thiserror::Error;
+
+use crate::{
+    finality::{FinalityError, Validators, check_link},
+    merkle,
+};
+
+/// Height of the first block.
+pub const FIRST_HEIGHT: u64 = 1;
+
+/// What is wrong with a block.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum BlockFault {
+    /// The header isn't of this chain, or doesn't follow its parent.
+    #[error("header: {0}")]
+    Header(FinalityError),
+    /// The finality certificate doesn't hold.
+    #[error("finality: {0}")]
+    Finality(FinalityError),
+    /// The header's root isn't that of these transactions.
+    #[error("transactions: the header's root is {expected}, theirs is {computed}")]
+    TransactionsRoot {
+        /// Root in the header.
+        expected: Sm3Digest,
+        /// Root of the transactions.
+        computed: Sm3Digest,
+    },
+    /// A transaction that doesn't belong there.
+    #[error("transaction {index} ({}): {why}", .id.0)]
+    Transaction {
+        /// Its place in the block, from 0.
+        index: usize,
+        /// Its id.
+        id: TxId,
+        /// What is wrong with it.
+        why: TransactionFault,
+    },
+}
+
+/// What is wrong with a transaction in a block.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum TransactionFault {
+    /// It is for another chain.
+    #[error("it is for another chain")]
+    Chain,
+    /// It is in the block twice.
+    #[error("it is in the block twice")]
+    Twice,
+    /// Nobody knows its sender's certificate.
+    #[error("its sender's certificate isn't registered")]
+    Sender,
+    /// Its sender didn't sign it.
+    #[error("its signature is wrong")]
+    Signature,
+}
+
+/// What is wrong with a stored package.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum PackageFault {
+    /// Another number of records than anchored.
+    #[error("package {}: {found} records are stored, {expected} were anchored", .package.0)]
+    Count {
+        /// The package.
+        package: PackageId,
+        /// Records anchored.
+        expected: u64,
+        /// Records stored.
+        found: u64,
+    },
+    /// The records have another root than anchored.
+    #[error("package {}: the records have root {computed}, {expected} was anchored", .package.0)]
+    Root {
+        /// The package.
+        package: PackageId,
+        /// Root anchored.
+        expected: Sm3Digest,
+        /// Root of the stored records.
+        computed: Sm3Digest,
+    },
+    /// One record isn't the one that was written.
+    #[error("package {}: record {index} has changed since it was written", .package.0)]
+    Record {
+        /// The package.
+        package: PackageId,
+        /// Place of the record, from 0.
+        index: usize,
+    },
+}
+
+/// Root of a block's transactions, as headers carry it.
+pub fn tx_root(transactions: &[Transaction]) -> Sm3Digest {
+    merkle::root_of(transactions.iter().map(encode))
+}
+
+/// Find every fault of a block. `parent` is the header of the height below, if the caller has it;
+/// `key_of` gives the key of a registered certificate as of that block.
+pub fn check_block(
+    bundle: &BlockBundle,
+    parent: Option<&Header>,
+    validators: &Validators,
+    mut key_of: impl FnMut(&CertId) -> Option<PublicKey>,
+) -> Vec<BlockFault> {
+    let header = &bundle.header;
+    let mut faults = Vec::new();
+    faults.extend(validators.check_header(header).err().map(BlockFault::Header));
+    if let Some(parent) = parent {
+        faults.extend(check_link(parent, header).err().map(BlockFault::Header));
+    }
+    let computed = tx_root(&bundle.transactions);
+    if computed != header.tx_root {
+        faults.push(BlockFault::TransactionsRoot { expected: header.tx_root, computed });
+    }
+    let mut seen = BTreeSet::new();
+    for (index, transaction) in bundle.transactions.iter().enumerate() {
+        let id = transaction.id();
+        let mut add = |why| faults.push(BlockFault::Transaction { index, id, why });
+        if transaction.body.chain.0 != *validators.chain() {
+            add(TransactionFault::Chain);
+        }
+        if !seen.insert(id) {
+            add(TransactionFault::Twice);
+        }
+        match key_of(&transaction.body.sender) {
+            None => add(TransactionFault::Sender),
+            Some(key) if transaction.verify(&key).is_err() => add(TransactionFault::Signature),
+            Some(_) => {}
+        }
+    }
+    if let Some(finality) = &bundle.finality {
+        faults.extend(validators.verify(header, finality).err().map(BlockFault::Finality));
+    }
+    faults
+}
+
+/// Find every fault of a package: `records` are its records' bytes in order, `leaves` the leaf
+/// digests noted when they were written (empty if there are none), which tell *which* record has
+/// changed where the root only tells that one has.
+pub fn check_package<T: AsRef<[u8]>>(
+    anchor: &Anchor,
+    records: impl IntoIterator<Item = T>,
+    leaves: &[Sm3Digest],
+) -> Vec<PackageFault> {
+    let package = anchor.package;
+    let found: Vec<_> = records.into_iter().map(|record| merkle::leaf(record.as_ref())).collect();
+    let mut faults: Vec<_> = found
+        .iter()
+        .zip(leaves)
+        .enumerate()
+        .filter(|(_, (now, then))| now != then)
+        .map(|(index, _)| PackageFault::Record { package, index })
+        .collect();
+    let (expected, count) = (u64::from(anchor.count), found.len() as u64);
+    if expected != count {
+        faults.push(PackageFault::Count { package, expected, found: count });
+    }
+    let computed = merkle::root(&found);
+    if computed != anchor.root {
+        faults.push(PackageFault::Root { package, expected: anchor.root, computed });
+    }
+    faults
+}
