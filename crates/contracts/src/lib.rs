@@ -1,1 +1,71 @@
 //! Decide who may do what: the deterministic state machine of the ledger.
+//!
+//! Every node executes the same transactions over the same state and must come to the same bytes. So
+//! this crate has no clock, no I/O, no randomness, no floats and no hash-map order: block height and
+//! block time are arguments, state is read through a trait, writes are returned as data.
+//!
+//! # The contracts
+//!
+//! | Contract | Calls | Who may call |
+//! |---|---|---|
+//! | [`consortium`] | (genesis only) | nobody |
+//! | identity | `RegisterCertificate`, `RevokeCertificate` | operators, for their own organisation |
+//! | topics | `RegisterTopic`, `GrantTopic`, `RevokeGrant` | devices and users, for their own topics |
+//! | records | `Anchor`, `LogRetrieval` | gateways, for themselves |
+//! | audit | `LogEvents` | gateways, for themselves |
+//!
+//! The rules of each call stand at the head of its module (`identity.rs`, `topics.rs`, `records.rs`,
+//! `audit.rs`), the failure codes in [`Code`], the bounds in [`limits`], the state layout in [`keys`] and
+//! [`entry`].
+//!
+//! # How a node uses it
+//!
+//! ```text
+//! mempool    authenticate(state, tx, next block) → sender and key; check the signature once
+//! proposer,  execute_block(genesis, block, transactions, state)
+//! verifier     → writes (into the authenticated store) and outcomes
+//!              → Fault::Missing(keys): fetch them, call again   (footprint(tx) avoids most of these)
+//! finalised  view.apply(height, time, writes) → whose rights changed
+//! gateway    view.decide(client, action, now) → allowed or not, why, and the keys that prove it
+//! API        view.client(..), view.events_of(..), … → answers with the keys that prove them
+//! ```
+//!
+//! # Invariants
+//!
+//! - A failed call leaves one trace: its outcome, under `tx/<id>`, for ever.
+//! - One live certificate per client; a certificate is registered at most once.
+//! - An organisation can't revoke its last operator.
+//! - A topic has one owner, for ever: the client in its name.
+//! - After a revocation that rotates, exactly the owner and those with a live right to the key have it.
+//! - A package is anchored at most once; records and events are never changed or deleted.
+//! - Whoever isn't allowed by a rule is denied ([`decide`]).
+
+mod audit;
+pub mod consortium;
+mod context;
+pub mod decide;
+pub mod entry;
+mod execute;
+mod identity;
+pub mod keys;
+pub mod limits;
+pub mod outcome;
+mod queries;
+mod records;
+pub mod state;
+mod topics;
+mod view;
+
+pub use consortium::GenesisError;
+pub use context::{Block, Sender};
+pub use decide::{Action, Decision, Reason};
+pub use execute::{
+    AuthError, BlockError, BlockExecution, Execution, authenticate, begin_block, execute,
+    execute_block, footprint,
+};
+pub use outcome::{Code, Outcome};
+pub use queries::{
+    BatchRecord, CertificateRecord, ClientRecord, GrantRecord, TopicRecord,
+};
+pub use state::{Fault, Missing, Overlay, Read, Writes};
+pub use view::{Answer, Changes, OutOfOrder, PAGE_ENTRIES, Page, View};

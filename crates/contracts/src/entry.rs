@@ -1,0 +1,338 @@
+//! State entries: what lies under each key of [`crate::keys`].
+//!
+//! Values are canonical CBOR (arrays, definite lengths, shortest integers), so that one state has one
+//! root. Where an entry repeats something a caller sent, it holds the envelope's own type.
+
+use minicbor::{Decode, Encode};
+use sealwire_envelope::{
+    Anchor, Blob, CertId, ChainId, ClientId, ConnectionEvent, KeyEpoch, OrgId, Retrieval, Rights, TopicMode,
+};
+use sealwire_sm::cert::Role;
+
+use crate::outcome::Code;
+
+/// When something was written: the block's height and its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Moment {
+    /// Height of the block.
+    #[n(0)]
+    pub height: u64,
+    /// Time of the block, Unix milliseconds.
+    #[n(1)]
+    pub time_ms: u64,
+}
+
+/// The consortium as genesis founded it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Consortium {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Digest of the genesis bytes.
+    #[n(1)]
+    pub chain: ChainId,
+    /// When the genesis file was made, Unix milliseconds.
+    #[n(2)]
+    pub created_ms: u64,
+    /// Its organisations, in the order of genesis.
+    #[n(3)]
+    pub orgs: Vec<OrgId>,
+}
+
+/// An organisation of the consortium.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Organisation {
+    /// Root certificate, X.509 DER: every certificate of the organisation is signed by its key.
+    #[n(0)]
+    pub root_der: Blob,
+    /// Key of the organisation's validator, compressed SEC1.
+    #[n(1)]
+    pub validator: Blob,
+}
+
+/// Why and when a certificate was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Revocation {
+    /// In force from this block on.
+    #[n(0)]
+    pub at: Moment,
+    /// The operator that revoked it.
+    #[n(1)]
+    pub by: ClientId,
+    /// The operator's words.
+    #[n(2)]
+    pub reason: String,
+}
+
+/// A registered certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct CertificateEntry {
+    /// Whom it names.
+    #[n(0)]
+    pub client: ClientId,
+    /// As what.
+    #[cbor(n(1), with = "role")]
+    pub role: Role,
+    /// First second of validity, Unix.
+    #[n(2)]
+    pub not_before_s: u64,
+    /// Last second of validity, Unix.
+    #[n(3)]
+    pub not_after_s: u64,
+    /// The SM2 key it certifies, compressed SEC1.
+    #[n(4)]
+    pub public_key: Blob,
+    /// The whole certificate, X.509 DER.
+    #[n(5)]
+    pub der: Blob,
+    /// When it was registered.
+    #[n(6)]
+    pub registered: Moment,
+    /// Set once it is revoked.
+    #[n(7)]
+    pub revoked: Option<Revocation>,
+}
+
+/// Whether a certificate may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateStatus {
+    /// Usable.
+    Live,
+    /// Its validity begins later.
+    NotYetValid,
+    /// Its validity has ended.
+    Expired,
+    /// Its organisation revoked it.
+    Revoked,
+}
+
+impl CertificateEntry {
+    /// Whether it may be used at this time (Unix seconds). Both ends of the validity belong to it.
+    pub fn status(&self, now_s: u64) -> CertificateStatus {
+        if self.revoked.is_some() {
+            CertificateStatus::Revoked
+        } else if now_s < self.not_before_s {
+            CertificateStatus::NotYetValid
+        } else if now_s > self.not_after_s {
+            CertificateStatus::Expired
+        } else {
+            CertificateStatus::Live
+        }
+    }
+}
+
+/// A client: the last certificate registered for it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct ClientEntry {
+    /// Id of that certificate; whether it is live stands in its own entry.
+    #[n(0)]
+    pub certificate: CertId,
+}
+
+/// A registered topic.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct TopicEntry {
+    /// The client that registered it.
+    #[n(0)]
+    pub owner: ClientId,
+    /// Sealed or open.
+    #[n(1)]
+    pub mode: TopicMode,
+    /// Present key epoch; 0 for ever on an open topic.
+    #[n(2)]
+    pub epoch: KeyEpoch,
+    /// When it was registered.
+    #[n(3)]
+    pub registered: Moment,
+}
+
+/// Clients with an unrevoked grant on a topic, sorted. One entry, so that one proof shows the whole list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Readers {
+    /// Sorted, no repeats; expired grants stay until they are revoked.
+    #[n(0)]
+    pub clients: Vec<ClientId>,
+}
+
+/// What a client may do with somebody else's topic.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct GrantEntry {
+    /// What it may do.
+    #[n(0)]
+    pub rights: Rights,
+    /// Void from this second on, Unix; never when absent.
+    #[n(1)]
+    pub expires_s: Option<u64>,
+    /// Archived records from this second on only, Unix.
+    #[n(2)]
+    pub from_s: Option<u64>,
+    /// Archived records up to and with this second only, Unix.
+    #[n(3)]
+    pub to_s: Option<u64>,
+    /// What the owner granted it for.
+    #[n(4)]
+    pub purpose: String,
+    /// Key epoch at which it was granted.
+    #[n(5)]
+    pub epoch: KeyEpoch,
+    /// When it was granted (or last changed).
+    #[n(6)]
+    pub granted: Moment,
+    /// Set once it is revoked.
+    #[n(7)]
+    pub revoked: Option<Moment>,
+}
+
+impl GrantEntry {
+    /// Whether its terms hold at this time (Unix seconds).
+    pub fn is_live(&self, now_s: u64) -> bool {
+        self.revoked.is_none() && !self.is_expired(now_s)
+    }
+
+    /// Whether its expiry has come.
+    pub fn is_expired(&self, now_s: u64) -> bool {
+        self.expires_s.is_some_and(|expires_s| now_s >= expires_s)
+    }
+}
+
+/// A topic's epoch key, sealed (SM2 public-key encryption) to one client.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct SealedKey {
+    /// C1C3C2 bytes.
+    #[n(0)]
+    pub sealed: Blob,
+}
+
+/// An anchored package.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct PackageEntry {
+    /// What the gateway said.
+    #[n(0)]
+    pub anchor: Anchor,
+    /// When it was anchored.
+    #[n(1)]
+    pub at: Moment,
+    /// Index in its block of the transaction that anchored it.
+    #[n(2)]
+    pub tx: u32,
+}
+
+/// An entry whose key says everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Mark {}
+
+/// One retrieval of archived data.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct RetrievalEntry {
+    /// What the gateway said.
+    #[n(0)]
+    pub retrieval: Retrieval,
+    /// The gateway that served it.
+    #[n(1)]
+    pub gateway: ClientId,
+    /// When it was written.
+    #[n(2)]
+    pub at: Moment,
+}
+
+/// One connection event.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct EventEntry {
+    /// What the gateway said.
+    #[n(0)]
+    pub event: ConnectionEvent,
+    /// The gateway that saw it.
+    #[n(1)]
+    pub gateway: ClientId,
+    /// When it was written.
+    #[n(2)]
+    pub at: Moment,
+}
+
+/// One item of a batch: with the batch's height and index it gives the event's key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct BatchItem {
+    /// Whom the event is about.
+    #[n(0)]
+    pub client: ClientId,
+    /// The event's kind, as in its key.
+    #[n(1)]
+    pub kind: u8,
+}
+
+/// The events of one batch, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct BatchEntry {
+    /// When it was written.
+    #[n(0)]
+    pub at: Moment,
+    /// Its events.
+    #[n(1)]
+    pub items: Vec<BatchItem>,
+}
+
+/// Roles as stored: numbers that never change.
+mod role {
+    use minicbor::{Decoder, Encoder, decode, encode};
+    use sealwire_sm::cert::Role;
+
+    const NUMBERS: [(u8, Role); 6] = [
+        (0, Role::Root),
+        (1, Role::Operator),
+        (2, Role::Gateway),
+        (3, Role::Device),
+        (4, Role::User),
+        (5, Role::Validator),
+    ];
+
+    pub(super) fn encode<C, W: encode::Write>(
+        role: &Role,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        let found = NUMBERS.iter().find(|(_, known)| known == role);
+        let (number, _) = found.ok_or_else(|| encode::Error::message("role without a number"))?;
+        e.u8(*number)?.ok()
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Role, decode::Error> {
+        let number = d.u8()?;
+        let found = NUMBERS.iter().find(|(known, _)| *known == number);
+        found.map(|(_, role)| *role).ok_or_else(|| decode::Error::message("unknown role"))
+    }
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct OutcomeEntry {
+    /// The block that holds the transaction.
+    #[n(0)]
+    pub at: Moment,
+    /// Its index in the block.
+    #[n(1)]
+    pub index: u32,
+    /// Applied, or why not.
+    #[n(2)]
+    pub code: Code,
+    /// What the code is about; empty when applied.
+    #[n(3)]
+    pub detail: String,
+}

@@ -1,0 +1,333 @@
+//! State keys: the one place that says under which bytes each entry of the ledger's state lies.
+//!
+//! A key is a short ASCII path, then parts. Text parts end at `/` (client and organisation ids can't
+//! contain one) or, for topic names, which do contain `/`, at a NUL (which MQTT forbids in them).
+//! Digests are 32 raw bytes; heights are 8 and indices 4 bytes, big-endian, so that byte order is
+//! time order and a range over a prefix is a history.
+//!
+//! | Key | Entry (module [`crate::entry`]) | Written by |
+//! |---|---|---|
+//! | `c/consortium` | `Consortium`: name, chain, organisations | genesis |
+//! | `c/org/<org>` | `Organisation`: root certificate, validator key | genesis |
+//! | `i/cert/<cert 32>` | `CertificateEntry`: client, role, validity, DER, revocation | identity |
+//! | `i/client/<client>` | `ClientEntry`: its present certificate | identity |
+//! | `t/topic/<topic>` | `TopicEntry`: owner, mode, key epoch | topics |
+//! | `t/readers/<topic>` | `Readers`: clients with an unrevoked grant, sorted | topics |
+//! | `t/grant/<grantee>/<topic>` | `GrantEntry`: rights, terms, revocation | topics |
+//! | `t/key/<topic> 00 <epoch 4> <client>` | `SealedKey`: the epoch key, sealed to that client | topics |
+//! | `r/pkg/<package 32>` | `PackageEntry`: what a gateway anchored | records |
+//! | `r/topic/<topic> 00 <to_ms 8> <package 32>` | `Mark`: packages of a topic in time order | records |
+//! | `r/get/<package 32> <height 8> <tx 4> <n 4>` | `RetrievalEntry` | records |
+//! | `a/gw/<gateway>/<height 8> <tx 4>` | `BatchEntry`: the events of one batch, in order | audit |
+//! | `a/client/<client>/<kind 1> <height 8> <tx 4> <n 4>` | `EventEntry` | audit |
+//! | `tx/<transaction 32>` | `OutcomeEntry`: height, index, code | every transaction |
+//!
+//! All clients of an organisation are the range `i/client/<org>.`, because a client id begins with its
+//! organisation and neither part can contain the dot: no second index says the same thing again.
+//! No key is a counter that many write: histories are kept apart by (height, transaction, position).
+
+use sealwire_envelope::{CertId, ClientId, KeyEpoch, OrgId, PackageId, TopicName, TxId};
+use sealwire_sm::Sm3Digest;
+
+const CONSORTIUM: &[u8] = b"c/consortium";
+const ORGANISATION: &[u8] = b"c/org/";
+const CERTIFICATE: &[u8] = b"i/cert/";
+const CLIENT: &[u8] = b"i/client/";
+const TOPIC: &[u8] = b"t/topic/";
+const READERS: &[u8] = b"t/readers/";
+const GRANT: &[u8] = b"t/grant/";
+const SEALED_KEY: &[u8] = b"t/key/";
+const PACKAGE: &[u8] = b"r/pkg/";
+const TOPIC_PACKAGE: &[u8] = b"r/topic/";
+const RETRIEVAL: &[u8] = b"r/get/";
+const BATCH: &[u8] = b"a/gw/";
+const EVENT: &[u8] = b"a/client/";
+const OUTCOME: &[u8] = b"tx/";
+
+/// Ends a topic name inside a key.
+const END_OF_TOPIC: u8 = 0;
+
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+/// Where a record of some transaction lies in time: height, position in the block, position in the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Height of the block.
+    pub height: u64,
+    /// Index of the transaction in the block.
+    pub tx: u32,
+    /// Index of the item in the transaction's call.
+    pub item: u32,
+}
+
+impl Position {
+    fn bytes(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.height.to_be_bytes());
+        out[8..12].copy_from_slice(&self.tx.to_be_bytes());
+        out[12..].copy_from_slice(&self.item.to_be_bytes());
+        out
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: [u8; 16] = bytes.try_into().ok()?;
+        let (height, rest) = bytes.split_first_chunk::<8>()?;
+        let (tx, item) = rest.split_first_chunk::<4>()?;
+        Some(Self {
+            height: u64::from_be_bytes(*height),
+            tx: u32::from_be_bytes(*tx),
+            item: u32::from_be_bytes(item.try_into().ok()?),
+        })
+    }
+}
+
+/// The consortium itself.
+pub fn consortium() -> Vec<u8> {
+    CONSORTIUM.to_vec()
+}
+
+/// An organisation of the consortium.
+pub fn organisation(org: &OrgId) -> Vec<u8> {
+    join(&[ORGANISATION, org.as_str().as_bytes()])
+}
+
+/// A registered certificate, live or revoked.
+pub fn certificate(id: &CertId) -> Vec<u8> {
+    join(&[CERTIFICATE, id.0.as_ref()])
+}
+
+/// A client that has, or had, a certificate.
+pub fn client(client: &ClientId) -> Vec<u8> {
+    join(&[CLIENT, client.as_str().as_bytes()])
+}
+
+/// Prefix of every client of an organisation.
+pub fn clients_of(org: &OrgId) -> Vec<u8> {
+    join(&[CLIENT, org.as_str().as_bytes(), b"."])
+}
+
+/// A registered topic.
+pub fn topic(topic: &TopicName) -> Vec<u8> {
+    join(&[TOPIC, topic.as_str().as_bytes()])
+}
+
+/// Prefix of every topic that a client owns or could own: topics lie under their owner's name.
+pub fn topics_of(owner: &ClientId) -> Vec<u8> {
+    join(&[TOPIC, owner.topic_prefix().as_bytes()])
+}
+
+/// The list of a topic's grantees whose grants aren't revoked.
+pub fn readers(topic: &TopicName) -> Vec<u8> {
+    join(&[READERS, topic.as_str().as_bytes()])
+}
+
+/// What a client may do with a topic of somebody else.
+pub fn grant(grantee: &ClientId, topic: &TopicName) -> Vec<u8> {
+    join(&[GRANT, grantee.as_str().as_bytes(), b"/", topic.as_str().as_bytes()])
+}
+
+/// Prefix of everything granted to a client.
+pub fn grants_to(grantee: &ClientId) -> Vec<u8> {
+    join(&[GRANT, grantee.as_str().as_bytes(), b"/"])
+}
+
+/// A topic's epoch key, sealed to one client.
+pub fn sealed_key(topic: &TopicName, epoch: KeyEpoch, client: &ClientId) -> Vec<u8> {
+    join(&[
+        SEALED_KEY,
+        topic.as_str().as_bytes(),
+        &[END_OF_TOPIC],
+        &epoch.0.to_be_bytes(),
+        client.as_str().as_bytes(),
+    ])
+}
+
+/// An anchored package.
+pub fn package(id: &PackageId) -> Vec<u8> {
+    join(&[PACKAGE, id.0.as_ref()])
+}
+
+/// A package in its topic's history.
+pub fn topic_package(topic: &TopicName, to_ms: u64, id: &PackageId) -> Vec<u8> {
+    join(&[&topic_packages(topic), &to_ms.to_be_bytes(), id.0.as_ref()])
+}
+
+/// Prefix of a topic's packages, oldest first.
+pub fn topic_packages(topic: &TopicName) -> Vec<u8> {
+    join(&[TOPIC_PACKAGE, topic.as_str().as_bytes(), &[END_OF_TOPIC]])
+}
+
+/// First key of a topic's packages that end at `to_ms` or later.
+pub fn topic_packages_from(topic: &TopicName, to_ms: u64) -> Vec<u8> {
+    join(&[&topic_packages(topic), &to_ms.to_be_bytes()])
+}
+
+/// One retrieval of a package.
+pub fn retrieval(package: &PackageId, at: Position) -> Vec<u8> {
+    join(&[&retrievals(package), &at.bytes()])
+}
+
+/// Prefix of all retrievals of a package, oldest first.
+pub fn retrievals(package: &PackageId) -> Vec<u8> {
+    join(&[RETRIEVAL, package.0.as_ref()])
+}
+
+/// One batch of connection events.
+pub fn batch(gateway: &ClientId, height: u64, tx: u32) -> Vec<u8> {
+    join(&[&batches(gateway), &height.to_be_bytes(), &tx.to_be_bytes()])
+}
+
+/// Prefix of a gateway's batches, oldest first.
+pub fn batches(gateway: &ClientId) -> Vec<u8> {
+    join(&[BATCH, gateway.as_str().as_bytes(), b"/"])
+}
+
+/// One connection event of a client.
+pub fn event(client: &ClientId, kind: u8, at: Position) -> Vec<u8> {
+    join(&[&events_of_kind(client, kind), &at.bytes()])
+}
+
+/// Prefix of a client's connection events of every kind.
+pub fn events(client: &ClientId) -> Vec<u8> {
+    join(&[EVENT, client.as_str().as_bytes(), b"/"])
+}
+
+/// Prefix of a client's connection events of one kind, oldest first.
+pub fn events_of_kind(client: &ClientId, kind: u8) -> Vec<u8> {
+    join(&[&events(client), &[kind]])
+}
+
+/// The outcome of a transaction.
+pub fn outcome(id: &TxId) -> Vec<u8> {
+    join(&[OUTCOME, id.0.as_ref()])
+}
+
+/// A state key taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // Each variant's fields are the arguments of the constructor of its name.
+pub enum StateKey {
+    Consortium,
+    Organisation(OrgId),
+    Certificate(CertId),
+    Client(ClientId),
+    Topic(TopicName),
+    Readers(TopicName),
+    Grant { grantee: ClientId, topic: TopicName },
+    SealedKey { topic: TopicName, epoch: KeyEpoch, client: ClientId },
+    Package(PackageId),
+    TopicPackage { topic: TopicName, to_ms: u64, package: PackageId },
+    Retrieval { package: PackageId, at: Position },
+    Batch { gateway: ClientId, height: u64, tx: u32 },
+    Event { client: ClientId, kind: u8, at: Position },
+    Outcome(TxId),
+}
+
+/// These bytes are no state key of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a state key of this version")]
+pub struct NotAStateKey;
+
+impl StateKey {
+    /// The bytes of this key.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Consortium => consortium(),
+            Self::Organisation(org) => organisation(org),
+            Self::Certificate(id) => certificate(id),
+            Self::Client(id) => client(id),
+            Self::Topic(name) => topic(name),
+            Self::Readers(name) => readers(name),
+            Self::Grant { grantee, topic } => grant(grantee, topic),
+            Self::SealedKey { topic, epoch, client } => sealed_key(topic, *epoch, client),
+            Self::Package(id) => package(id),
+            Self::TopicPackage { topic, to_ms, package } => topic_package(topic, *to_ms, package),
+            Self::Retrieval { package, at } => retrieval(package, *at),
+            Self::Batch { gateway, height, tx } => batch(gateway, *height, *tx),
+            Self::Event { client, kind, at } => event(client, *kind, *at),
+            Self::Outcome(id) => outcome(id),
+        }
+    }
+
+    /// Takes a key apart; refuses bytes that no constructor of this module makes.
+    pub fn parse(key: &[u8]) -> Result<Self, NotAStateKey> {
+        let parsed = Self::parse_identity(key)
+            .or_else(|| Self::parse_topic(key))
+            .or_else(|| Self::parse_history(key))
+            .ok_or(NotAStateKey)?;
+        debug_assert_eq!(parsed.to_bytes(), key);
+        Ok(parsed)
+    }
+
+    fn parse_identity(key: &[u8]) -> Option<Self> {
+        if key == CONSORTIUM {
+            Some(Self::Consortium)
+        } else if let Some(org) = key.strip_prefix(ORGANISATION) {
+            text(org).map(Self::Organisation)
+        } else if let Some(id) = key.strip_prefix(CERTIFICATE) {
+            digest(id).map(|id| Self::Certificate(CertId(id)))
+        } else if let Some(id) = key.strip_prefix(CLIENT) {
+            text(id).map(Self::Client)
+        } else {
+            None
+        }
+    }
+
+    fn parse_topic(key: &[u8]) -> Option<Self> {
+        if let Some(name) = key.strip_prefix(TOPIC) {
+            text(name).map(Self::Topic)
+        } else if let Some(name) = key.strip_prefix(READERS) {
+            text(name).map(Self::Readers)
+        } else if let Some(rest) = key.strip_prefix(GRANT) {
+            let (grantee, topic) = split(rest, b'/')?;
+            Some(Self::Grant { grantee: text(grantee)?, topic: text(topic)? })
+        } else if let Some(rest) = key.strip_prefix(SEALED_KEY) {
+            let (topic, rest) = split(rest, END_OF_TOPIC)?;
+            let (epoch, client) = rest.split_first_chunk::<4>()?;
+            let epoch = KeyEpoch(u32::from_be_bytes(*epoch));
+            Some(Self::SealedKey { topic: text(topic)?, epoch, client: text(client)? })
+        } else {
+            None
+        }
+    }
+
+    fn parse_history(key: &[u8]) -> Option<Self> {
+        if let Some(id) = key.strip_prefix(PACKAGE) {
+            digest(id).map(|id| Self::Package(PackageId(id)))
+        } else if let Some(rest) = key.strip_prefix(TOPIC_PACKAGE) {
+            let (topic, rest) = split(rest, END_OF_TOPIC)?;
+            let (to_ms, id) = rest.split_first_chunk::<8>()?;
+            let package = PackageId(digest(id)?);
+            Some(Self::TopicPackage { topic: text(topic)?, to_ms: u64::from_be_bytes(*to_ms), package })
+        } else if let Some(rest) = key.strip_prefix(RETRIEVAL) {
+            let (id, at) = rest.split_at_checked(32)?;
+            Some(Self::Retrieval { package: PackageId(digest(id)?), at: Position::parse(at)? })
+        } else if let Some(rest) = key.strip_prefix(BATCH) {
+            let (gateway, rest) = split(rest, b'/')?;
+            let (height, tx) = rest.split_first_chunk::<8>()?;
+            let tx = u32::from_be_bytes(tx.try_into().ok()?);
+            Some(Self::Batch { gateway: text(gateway)?, height: u64::from_be_bytes(*height), tx })
+        } else if let Some(rest) = key.strip_prefix(EVENT) {
+            let (client, rest) = split(rest, b'/')?;
+            let (kind, at) = rest.split_first()?;
+            Some(Self::Event { client: text(client)?, kind: *kind, at: Position::parse(at)? })
+        } else {
+            let id = key.strip_prefix(OUTCOME)?;
+            digest(id).map(|id| Self::Outcome(TxId(id)))
+        }
+    }
+}
+
+fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == at)?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+fn text<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+fn digest(bytes: &[u8]) -> Option<Sm3Digest> {
+    Some(Sm3Digest(bytes.try_into().ok()?))
+}

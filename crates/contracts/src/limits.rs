@@ -1,0 +1,45 @@
+//! Bounds on what one call may carry. Units are in the names.
+
+/// How far ahead of the executing block a transaction's expiry height may lie, in blocks. Also the
+/// time within which a node that saw a transaction must remember it.
+pub const EXPIRY_WINDOW_BLOCKS: u64 = 1_000;
+
+/// Longest reason for revoking, in bytes of UTF-8.
+pub const REASON_BYTES: usize = 256;
+
+/// Longest purpose of a grant, in bytes of UTF-8.
+pub const PURPOSE_BYTES: usize = 256;
+
+/// Smallest sealed key, in bytes: C1 (65), C3 (32), a 16-byte SM4 key (GB/T 32918.4).
+pub const SEALED_KEY_BYTES_MIN: usize = 65 + 32 + 16;
+
+/// Largest sealed key, in bytes.
+pub const SEALED_KEY_BYTES_MAX: usize = 256;
+
+/// Most grants on one topic that aren't revoked. A rotation that names all of them must fit into one
+/// transaction of 256 KiB.
+pub const READERS_PER_TOPIC: usize = 512;
+
+/// Most packages in one anchor call.
+pub const ANCHORS_PER_CALL: usize = 256;
+
+/// Most messages in one package.
+pub const MESSAGES_PER_PACKAGE: u64 = 1 << 20;
+
+/// Most clients named in one package.
+pub const CLIENTS_PER_PACKAGE: usize = 256;
+
+/// Longest location of a package, in bytes of UTF-8.
+pub const LOCATION_BYTES: usize = 256;
+
+/// How far a gateway's clock may be ahead of the block's time, in milliseconds.
+pub const CLOCK_AHEAD_MS: u64 = 10 * 60 * 1_000;
+
+/// Most retrievals in one log call.
+pub const RETRIEVALS_PER_CALL: usize = 256;
+
+/// Most connection events in one log call.
+pub const EVENTS_PER_CALL: usize = 512;
+
+/// Largest connection event, in bytes of CBOR.
+pub const EVENT_BYTES: usize = 2_048;

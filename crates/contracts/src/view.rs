@@ -1,0 +1,237 @@
+//! The finalised state in memory: what a node's own services and its API read.
+//!
+//! A [`View`] is a plain ordered map that follows the ledger block by block. It is rebuilt at start from
+//! the store ([`View::load`]) and moves only forwards, one height at a time. It holds no truth of its own:
+//! throw it away and load it again, and it is the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use sealwire_envelope::{ClientId, TopicName};
+
+use crate::context::Block;
+use crate::decide::{Action, Decision, Lookup, decide};
+use crate::keys::StateKey;
+use crate::state::{Missing, Read, Writes};
+
+/// Most entries that one page of a query looks at.
+pub const PAGE_ENTRIES: usize = 1_000;
+
+/// The block isn't the next one: load the view anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the view is at height {have}, so block {got} isn't the next: load the view from the store")]
+pub struct OutOfOrder {
+    /// Height of the view.
+    pub have: u64,
+    /// Height of the block.
+    pub got: u64,
+}
+
+/// Whose rights a block may have changed: a gateway re-checks the live sessions of these, no others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Clients whose certificate was registered, replaced or revoked.
+    pub clients: BTreeSet<ClientId>,
+    /// Grants that were made, changed or revoked.
+    pub grants: BTreeSet<(ClientId, TopicName)>,
+    /// Topics that were registered or got a new key epoch.
+    pub topics: BTreeSet<TopicName>,
+}
+
+impl Changes {
+    fn note(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match StateKey::parse(key) {
+            Ok(StateKey::Client(client)) => drop(self.clients.insert(client)),
+            Ok(StateKey::Certificate(_)) => {
+                let entry: Option<crate::entry::CertificateEntry> =
+                    value.and_then(|bytes| minicbor::decode(bytes).ok());
+                self.clients.extend(entry.map(|entry| entry.client));
+            }
+            Ok(StateKey::Grant { grantee, topic }) => drop(self.grants.insert((grantee, topic))),
+            Ok(StateKey::Topic(topic)) => drop(self.topics.insert(topic)),
+            _ => {}
+        }
+    }
+}
+
+/// Which part of a long answer: how many entries, from where, in which direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Go on after this key ([`Answer::next`] of the page before).
+    pub after: Option<Vec<u8>>,
+    /// Most entries to look at; bounded by [`PAGE_ENTRIES`].
+    pub limit: usize,
+    /// Newest (greatest key) first.
+    pub newest_first: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { after: None, limit: PAGE_ENTRIES, newest_first: false }
+    }
+}
+
+impl Page {
+    /// The newest `limit` entries, newest first.
+    pub fn newest(limit: usize) -> Self {
+        Self { after: None, limit, newest_first: true }
+    }
+}
+
+/// The answer to a query, with what proves it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// State keys of the entries used, found or not, in order of use.
+    pub keys: Vec<Vec<u8>>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Vec<u8>>,
+    /// Height of the state that answered.
+    pub height: u64,
+}
+
+/// The finalised state at one height.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    height: u64,
+    time_ms: u64,
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl View {
+    /// Before the first block.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The state at a height, from the store.
+    pub fn load(
+        height: u64,
+        time_ms: u64,
+        entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Self {
+        Self { height, time_ms, entries: entries.into_iter().collect() }
+    }
+
+    /// Takes over what the next block wrote, and says whose rights it may have changed.
+    pub fn apply(&mut self, height: u64, time_ms: u64, writes: &Writes) -> Result<Changes, OutOfOrder> {
+        if height != self.height + 1 {
+            return Err(OutOfOrder { have: self.height, got: height });
+        }
+        let mut changes = Changes::default();
+        for (key, value) in writes.iter() {
+            changes.note(key, value);
+            match value {
+                Some(value) => drop(self.entries.insert(key.to_vec(), value.to_vec())),
+                None => drop(self.entries.remove(key)),
+            }
+        }
+        self.height = height;
+        self.time_ms = time_ms;
+        Ok(changes)
+    }
+
+    /// Height of the last block applied; 0 before the first.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// Time of that block, Unix milliseconds.
+    pub fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry under a key.
+    pub fn entry(&self, key: &[u8]) -> Option<&[u8]> {
+        self.entries.get(key).map(Vec::as_slice)
+    }
+
+    /// All entries, in key order.
+    pub fn entries(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+
+    /// The block that a transaction sent now would be in: what [`crate::authenticate`] asks for.
+    pub fn next_block(&self, chain: sealwire_envelope::ChainId, now_ms: u64) -> Block {
+        Block { chain, height: self.height + 1, time_ms: now_ms.max(self.time_ms) }
+    }
+
+    /// Whether a client may do something now (Unix milliseconds), and why; see [`crate::decide`].
+    pub fn decide(&self, client: &ClientId, action: Action<'_>, now_ms: u64) -> Decision {
+        decide(self, self.height, client, &action, now_ms)
+    }
+
+    /// Entries whose keys begin with `prefix` and aren't below `from`, as `page` says; and the key after
+    /// which the next page begins, if there are more.
+    pub(crate) fn scan(&self, prefix: &[u8], from: &[u8], page: &Page) -> Scan<'_> {
+        let first = prefix.max(from);
+        let lower = Bound::Included(first.to_vec());
+        let upper = after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        let after = page.after.clone();
+        let bounds = match (after, page.newest_first) {
+            (Some(after), false) if after.as_slice() >= first => (Bound::Excluded(after), upper),
+            (Some(after), true) if after.starts_with(prefix) => (lower, Bound::Excluded(after)),
+            _ => (lower, upper),
+        };
+        if is_empty(&bounds) {
+            return Scan { entries: Vec::new(), next: None };
+        }
+        let limit = page.limit.clamp(1, PAGE_ENTRIES);
+        let range = self.entries.range::<Vec<u8>, _>(bounds);
+        let mut entries: Vec<(&[u8], &[u8])> = if page.newest_first {
+            range.rev().take(limit + 1).map(|(k, v)| (k.as_slice(), v.as_slice())).collect()
+        } else {
+            range.take(limit + 1).map(|(k, v)| (k.as_slice(), v.as_slice())).collect()
+        };
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = if more { entries.last().map(|(key, _)| key.to_vec()) } else { None };
+        Scan { entries, next }
+    }
+}
+
+/// Part of a range.
+pub(crate) struct Scan<'a> {
+    pub(crate) entries: Vec<(&'a [u8], &'a [u8])>,
+    pub(crate) next: Option<Vec<u8>>,
+}
+
+/// The least byte string greater than all that begin with `prefix`.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+/// Whether bounds exclude everything: such a range would make `BTreeMap::range` panic.
+fn is_empty(bounds: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
+    match bounds {
+        (Bound::Included(lower) | Bound::Excluded(lower), Bound::Excluded(upper)) => lower >= upper,
+        _ => false,
+    }
+}
+
+impl Lookup for View {
+    fn lookup(&self, key: &[u8]) -> Option<&[u8]> {
+        self.entry(key)
+    }
+}
+
+/// Nothing is missing from a view.
+impl Read for View {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Missing> {
+        Ok(self.entry(key).map(<[u8]>::to_vec))
+    }
+}
