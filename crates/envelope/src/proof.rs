@@ -15,6 +15,8 @@
 //! StateProof     = [0, [Inclusion]] / [1, [Exclusion]]
 //! digest         = bstr .size 32
 //! ```
+//!
+//! A last field that would be null (`metadata`) is left out, as everywhere in this crate.
 
 use minicbor::{Decode, Encode};
 use sealwire_sm::Sm3Digest;

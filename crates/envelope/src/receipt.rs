@@ -19,6 +19,8 @@
 //! Receipt       = [version: 1, record: bstr, index: uint, path: [* digest], anchor: ProvenEntry]
 //! PackageRecord = [anchor: Anchor, [height: uint, time_ms: uint], transaction: uint]
 //! ```
+//!
+//! The value of an absent entry is null: it isn't the last field.
 
 use minicbor::{Decode, Encode};
 use sealwire_sm::Sm3Digest;
@@ -93,7 +95,7 @@ pub struct Receipt {
 }
 
 /// What the ledger's state holds under [`package_key`].
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
 #[cbor(array)]
 pub struct PackageRecord {
     /// What the gateway anchored.
@@ -108,7 +110,7 @@ pub struct PackageRecord {
 }
 
 /// A block's place in time.
-#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
 #[cbor(array)]
 pub struct BlockMoment {
     /// Height of the block.

@@ -29,10 +29,10 @@ use commonware_utils::{NZU16, NZU64, NZUsize};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use sealwire_envelope::{
     encode,
-    proof::{CHUNK_BYTES, Exclusion, Inclusion, StateEntry},
+    proof::{CHUNK_BYTES, Exclusion, Inclusion, StateEntry, StateProof},
 };
 use sealwire_ledger::{
-    crypto::{Digest, Sm3 as Hash},
+    crypto::{Digest, Sm3Hasher as Hash},
     proof,
 };
 use sealwire_receipt::state::{StateError, verify_absence, verify_inclusion};
@@ -55,8 +55,8 @@ fn config(name: &str) -> VariableConfig<EightCap, ((), (commonware_codec::RangeC
     let cache = CacheRef::new(NZU16!(1024), NZUsize!(64));
     VariableConfig {
         merkle_config: MerkleConfig {
-            journal_partition: format!("{name}-merkle"),
-            metadata_partition: format!("{name}-merkle-metadata"),
+            journal_partition: format!("{name}-tree-journal"),
+            metadata_partition: format!("{name}-tree-metadata"),
             items_per_blob: NZU64!(512),
             write_buffer: NZUsize!(1024),
             replay_buffer: NZUsize!(1024),
@@ -64,7 +64,7 @@ fn config(name: &str) -> VariableConfig<EightCap, ((), (commonware_codec::RangeC
             page_cache: cache.clone(),
         },
         journal_config: JournalConfig {
-            partition: format!("{name}-log"),
+            partition: format!("{name}-operations"),
             items_per_section: NZU64!(512),
             compression: None,
             codec_config: ((), ((0..=1 << 20).into(), ())),
@@ -192,7 +192,9 @@ fn damaged(rng: &mut StdRng, good: &Present) -> Vec<(String, Present)> {
     }
     for at in 0..good.ours.operation.digests.len() {
         add(format!("digest {at}"), &mut |p| flip(&mut p.ours.operation.digests[at], bit));
-        add(format!("no digest {at}"), &mut |p| drop(p.ours.operation.digests.remove(at)));
+        add(format!("no digest {at}"), &mut |p| {
+            p.ours.operation.digests.remove(at);
+        });
         add(format!("digest {at} twice"), &mut |p| {
             let twice = p.ours.operation.digests[at];
             p.ours.operation.digests.insert(at, twice);
@@ -414,4 +416,48 @@ fn an_old_value_is_no_longer_provable() {
         ));
         verify_absence(&new.root, b"other", &span).expect("a lone key spans all the rest");
     });
+}
+
+/// The vectors in `crates/receipt/vectors/state.json` are what the store makes of this state:
+/// neither the store's format nor the wire form changes unnoticed. `SEALWIRE_WRITE_VECTORS=1`
+/// writes them anew.
+#[test]
+fn the_receipt_crates_vectors_come_from_the_store() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../receipt/vectors/state.json");
+    let vectors = deterministic::Runner::seeded(1).start(|context| async move {
+        let mut db = Db::init(context, config("state"), None).await.expect("open");
+        let mut vectors = Vec::new();
+        let mut vector = |what: String, db: &Db, key: &[u8], value: Option<&[u8]>, proof| {
+            vectors.push(serde_json::json!({
+                "what": what,
+                "root": ours(&db.root()).to_string(),
+                "key": hex::encode(key),
+                "value": value.map(hex::encode),
+                "proof": hex::encode(encode::<StateProof>(&proof)),
+            }));
+        };
+        let empty = prove_absent(&db, b"k").await;
+        vector("a new store".into(), &db, b"k", None, StateProof::Exclusion(empty));
+        for (round, count) in [1u32, 30, 120, 300, 1_000].into_iter().enumerate() {
+            let writes = (0..count)
+                .map(|i| (format!("key/{i}").into_bytes(), Some(vec![round as u8; i as usize % 9])));
+            db = apply(db, writes.collect(), Some(vec![round as u8])).await;
+            for i in [0, count / 2, count - 1] {
+                let (key, value) =
+                    (format!("key/{i}").into_bytes(), vec![round as u8; i as usize % 9]);
+                let good = prove_present(&db, &key, &value).await;
+                let proof = StateProof::Inclusion(good.ours);
+                vector(format!("entry {i} of {count}"), &db, &key, Some(&value), proof);
+                let absent = format!("absent/{i}").into_bytes();
+                let proof = StateProof::Exclusion(prove_absent(&db, &absent).await);
+                vector(format!("none beside {count}"), &db, &absent, None, proof);
+            }
+        }
+        serde_json::to_string_pretty(&vectors).expect("plain JSON") + "\n"
+    });
+    if std::env::var_os("SEALWIRE_WRITE_VECTORS").is_some() {
+        std::fs::write(path, &vectors).expect("write the vectors");
+    }
+    let pinned = std::fs::read_to_string(path).expect("read the vectors");
+    assert!(pinned == vectors, "the store no longer makes the proofs in {path}");
 }

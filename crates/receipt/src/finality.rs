@@ -27,14 +27,14 @@
 //! certificate. The validator set doesn't change in this version, so each header must carry the
 //! digest of genesis's.
 
-use sealwire_envelope::{Finality, Genesis, Header, OrgId, receipt::FinalityProof};
-use sealwire_sm::{Domain, PublicKey, Sm3Digest, sm3};
+use sealwire_envelope::{
+    Finality, Genesis, Header, OrgId, block::HEADER_VERSION, genesis::validators_digest,
+    receipt::FinalityProof,
+};
+use sealwire_sm::{Domain, PublicKey, Sm3Digest};
 use thiserror::Error;
 
 use crate::varint;
-
-/// Header version that this crate can verify.
-pub const HEADER_VERSION: u8 = 1;
 
 /// Most validators that a consortium may have.
 pub const VALIDATORS_MAX: usize = 1024;
@@ -200,11 +200,8 @@ impl Validators {
         if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(GenesisError::Duplicate { key: pair[0].to_bytes() });
         }
-        let mut bytes = b"sealwire validators".to_vec();
-        for key in &keys {
-            bytes.extend_from_slice(&key.to_bytes());
-        }
-        Ok(Self { chain: genesis.chain().0, keys, orgs, digest: sm3(&[&bytes]) })
+        let digest = validators_digest(&keys);
+        Ok(Self { chain: genesis.chain_id().0, keys, orgs, digest })
     }
 
     /// Id of the chain that they vote on.

@@ -6,9 +6,8 @@
 //!
 //! A block is sound if
 //! - its header belongs to the chain, has a known version and carries genesis's validator set;
-//! - it follows its parent (height, digest, time), or, as the first, has height 1 and the zero
-//!   digest as parent, or whatever parent the caller can't show;
-//! - `tx_root` is the root of the Merkle tree ([`merkle`]) over the canonical bytes of its
+//! - it follows its parent (height, digest, time), if the caller has the parent;
+//! - `transactions` is the root of the Merkle tree ([`merkle`]) over the canonical bytes of its
 //!   transactions, signatures included, in order;
 //! - each transaction is for this chain, occurs once and is signed by its sender's key;
 //! - its finality certificate, if it has one of its own, verifies.
@@ -28,9 +27,6 @@ use crate::{
     finality::{FinalityError, Validators, check_link},
     merkle,
 };
-
-/// Height of the first block.
-pub const FIRST_HEIGHT: u64 = 1;
 
 /// What is wrong with a block.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -131,8 +127,8 @@ pub fn check_block(
         faults.extend(check_link(parent, header).err().map(BlockFault::Header));
     }
     let computed = tx_root(&bundle.transactions);
-    if computed != header.tx_root {
-        faults.push(BlockFault::TransactionsRoot { expected: header.tx_root, computed });
+    if computed != header.transactions {
+        faults.push(BlockFault::TransactionsRoot { expected: header.transactions, computed });
     }
     let mut seen = BTreeSet::new();
     for (index, transaction) in bundle.transactions.iter().enumerate() {
@@ -173,7 +169,7 @@ pub fn check_package<T: AsRef<[u8]>>(
         .filter(|(_, (now, then))| now != then)
         .map(|(index, _)| PackageFault::Record { package, index })
         .collect();
-    let (expected, count) = (u64::from(anchor.count), found.len() as u64);
+    let (expected, count) = (anchor.count, found.len() as u64);
     if expected != count {
         faults.push(PackageFault::Count { package, expected, found: count });
     }
