@@ -290,7 +290,9 @@ pub struct BatchEntry {
 
 /// Roles as stored: numbers that never change.
 mod role {
-    use minicbor::{Decoder, Encoder, decode, encode};
+    use minicbor::decode::Error as DecodeError;
+    use minicbor::encode::{Error as EncodeError, Write};
+    use minicbor::{Decoder, Encoder};
     use sealwire_sm::cert::Role;
 
     const NUMBERS: [(u8, Role); 6] = [
@@ -302,20 +304,20 @@ mod role {
         (5, Role::Validator),
     ];
 
-    pub(super) fn encode<C, W: encode::Write>(
+    pub(super) fn encode<C, W: Write>(
         role: &Role,
         e: &mut Encoder<W>,
         _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         let found = NUMBERS.iter().find(|(_, known)| known == role);
-        let (number, _) = found.ok_or_else(|| encode::Error::message("role without a number"))?;
+        let (number, _) = found.ok_or_else(|| EncodeError::message("role without a number"))?;
         e.u8(*number)?.ok()
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Role, decode::Error> {
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Role, DecodeError> {
         let number = d.u8()?;
         let found = NUMBERS.iter().find(|(known, _)| *known == number);
-        found.map(|(_, role)| *role).ok_or_else(|| decode::Error::message("unknown role"))
+        found.map(|(_, role)| *role).ok_or_else(|| DecodeError::message("unknown role"))
     }
 }
 

@@ -226,7 +226,7 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
         ]),
         Call::RevokeGrant(call) => {
             let named = call.rotation.iter().flat_map(|rotation| &rotation.keys);
-            let named = named.map(|(client, _)| client).chain([&call.grantee]);
+            let named = named.map(|item| &item.client).chain([&call.grantee]);
             keys.extend([keys::topic(&call.topic), keys::readers(&call.topic)]);
             keys.extend(
                 named.flat_map(|client| [keys::grant(client, &call.topic), keys::client(client)]),

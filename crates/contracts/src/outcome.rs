@@ -102,9 +102,10 @@ codes! {
     PackageKnown = 404, "The package is anchored already: leave it out.";
     PackageCount = 405, "The package's message or client count is out of range: close packages within the limits.";
     PackageTime = 406, "The package's time range is reversed or lies in the future: check the gateway's clock.";
-    PackageEpoch = 407, "The package names a key epoch that the topic hasn't reached: read the topic again.";
+    PackageEpoch = 407, "The package's key epoch isn't one of the topic's: sealed topics have one up to the present epoch, open topics none.";
     UnknownPackage = 408, "No such package is anchored: check the package id.";
     LocationTooLong = 409, "The package's location is too long: shorten it.";
+    PackageClients = 410, "The package's clients aren't in order, each once: sort them.";
 
     EventsEmpty = 501, "The call carries no event: send at least one.";
     EventsTooMany = 502, "The call carries too many events: split it.";

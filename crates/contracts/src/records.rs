@@ -2,13 +2,13 @@
 //!
 //! - **Anchor** (gateway): one or more packages, all or none. Each is anchored once: its id must be new
 //!   to the ledger and to the call. It names the sender as its gateway, a registered topic, a key epoch
-//!   that the topic has reached, 1 to 2^20 messages of 1 to 256 clients (no more clients than messages),
-//!   and a time range that isn't reversed and doesn't end more than ten minutes after the block's time.
+//!   that the topic has reached (none on an open topic), 1 to 2^20 messages of 1 to 256 clients (in
+//!   order, each once, no more than messages), and a time range that isn't reversed and doesn't end more than ten minutes after the block's time.
 //! - **LogRetrieval** (gateway): one or more retrievals of packages that are anchored.
 //!
 //! Entries are append-only: nothing here is changed or deleted.
 
-use sealwire_envelope::{Anchor, Retrieval};
+use sealwire_envelope::{Anchor, Retrieval, TopicMode};
 use sealwire_sm::cert::Role;
 
 use crate::context::{Context, Stop, ensure};
@@ -34,14 +34,7 @@ pub(crate) fn anchor<R: Read>(ctx: &mut Context<'_, R>, packages: &[Anchor]) -> 
         let topic: TopicEntry = ctx
             .entry(&keys::topic(&package.topic))?
             .ok_or_else(|| Code::UnknownTopic.because(format_args!("'{}'", package.topic)))?;
-        ensure!(
-            package.epoch <= topic.epoch,
-            PackageEpoch,
-            "{}: epoch {}, the topic is at {}",
-            package.package.0,
-            package.epoch.0,
-            topic.epoch.0
-        );
+        check_epoch(package, &topic)?;
         let key = keys::package(&package.package);
         ensure!(!ctx.exists(&key)?, PackageKnown, "{}", package.package.0);
         let entry = PackageEntry { anchor: package.clone(), at: ctx.block.moment(), tx: ctx.index };
@@ -54,11 +47,13 @@ pub(crate) fn anchor<R: Read>(ctx: &mut Context<'_, R>, packages: &[Anchor]) -> 
 fn check_anchor<R: Read>(ctx: &Context<'_, R>, package: &Anchor) -> Result<(), Stop> {
     let id = package.package.0;
     ensure!(package.gateway == ctx.sender.client, GatewayMismatch, "{}", package.gateway);
-    let count = u64::from(package.count);
+    let count = package.count;
     ensure!((1..=MESSAGES_PER_PACKAGE).contains(&count), PackageCount, "{id}: {count} messages");
     let clients = package.clients.len();
     let fits = clients >= 1 && clients <= CLIENTS_PER_PACKAGE && clients as u64 <= count;
     ensure!(fits, PackageCount, "{id}: {clients} clients, {count} messages");
+    let ordered = package.clients.is_sorted_by(|a, b| a < b);
+    ensure!(ordered, PackageClients, "{id}");
     let latest_ms = ctx.block.time_ms.saturating_add(CLOCK_AHEAD_MS);
     ensure!(
         package.from_ms <= package.to_ms && package.to_ms <= latest_ms,
@@ -70,6 +65,20 @@ fn check_anchor<R: Read>(ctx: &Context<'_, R>, package: &Anchor) -> Result<(), S
     );
     let length = package.location.len();
     ensure!(length <= LOCATION_BYTES, LocationTooLong, "{id}: {length} bytes, at most {LOCATION_BYTES}");
+    Ok(())
+}
+
+fn check_epoch(package: &Anchor, topic: &TopicEntry) -> Result<(), Stop> {
+    let fits = match (topic.mode, package.epoch) {
+        (TopicMode::Sealed, Some(epoch)) => epoch <= topic.epoch,
+        (TopicMode::Open, None) => true,
+        _ => false,
+    };
+    let (id, present) = (package.package, topic.epoch);
+    match package.epoch {
+        Some(epoch) => ensure!(fits, PackageEpoch, "{id}: epoch {epoch}, the topic is at {present}"),
+        None => ensure!(fits, PackageEpoch, "{id}: no epoch, the topic is at {present}"),
+    }
     Ok(())
 }
 

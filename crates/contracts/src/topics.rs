@@ -21,7 +21,10 @@
 
 use std::collections::BTreeMap;
 
-use sealwire_envelope::{ClientId, GrantTopic, KeyEpoch, Rights, Rotation, TopicMode, TopicName};
+use sealwire_envelope::{
+    Blob, ClientId, GrantTopic, KeyEpoch, RegisterTopic, RevokeGrant, Rights, Rotation, TopicMode,
+    TopicName,
+};
 use sealwire_sm::cert::Role;
 
 use crate::context::{Context, Stop, ensure};
@@ -42,17 +45,16 @@ pub(crate) fn needs_key(rights: Rights) -> bool {
 
 pub(crate) fn register<R: Read>(
     ctx: &mut Context<'_, R>,
-    topic: &TopicName,
-    mode: TopicMode,
-    sealed_key: Option<&[u8]>,
+    call: &RegisterTopic,
 ) -> Result<(), Stop> {
     ctx.allow(TOPIC_ROLES)?;
+    let (topic, mode) = (&call.topic, call.mode);
     let owner = ctx.sender.client.clone();
     let inside = topic.owner().as_ref() == Some(&owner);
     ensure!(inside, OutsidePrefix, "'{topic}' isn't under '{}'", owner.topic_prefix());
     let key = keys::topic(topic);
     ensure!(!ctx.exists(&key)?, TopicKnown, "'{topic}'");
-    let sealed_key = expect_key(mode == TopicMode::Sealed, sealed_key, &owner)?;
+    let sealed_key = expect_key(mode == TopicMode::Sealed, call.sealed_key.as_ref(), &owner)?;
 
     let epoch = KeyEpoch(0);
     let registered = ctx.block.moment();
@@ -75,7 +77,7 @@ pub(crate) fn grant<R: Read>(ctx: &mut Context<'_, R>, call: &GrantTopic) -> Res
     check_terms(call, &topic, ctx.block.time_s())?;
     check_grantee(ctx, &call.grantee, &grantee_key)?;
     let needed = topic.mode == TopicMode::Sealed && needs_key(call.rights);
-    let sealed_key = expect_key(needed, call.sealed_key.as_deref(), &call.grantee)?;
+    let sealed_key = expect_key(needed, call.sealed_key.as_ref(), &call.grantee)?;
 
     let mut readers = readers_of(ctx, &call.topic)?;
     if let Err(place) = readers.clients.binary_search(&call.grantee) {
@@ -102,11 +104,10 @@ pub(crate) fn grant<R: Read>(ctx: &mut Context<'_, R>, call: &GrantTopic) -> Res
 
 pub(crate) fn revoke<R: Read>(
     ctx: &mut Context<'_, R>,
-    name: &TopicName,
-    grantee: &ClientId,
-    rotation: Option<&Rotation>,
+    call: &RevokeGrant,
 ) -> Result<(), Stop> {
     ctx.allow(TOPIC_ROLES)?;
+    let (name, grantee) = (&call.topic, &call.grantee);
     let grant_key = keys::grant(grantee, name);
     let readers_key = keys::readers(name);
     ctx.touch([keys::topic(name), readers_key.clone(), grant_key.clone()])?;
@@ -123,7 +124,7 @@ pub(crate) fn revoke<R: Read>(
         Err(_) => return Err(Fault::Corrupt { key: readers_key }.into()),
     }
 
-    match rotation {
+    match &call.rotation {
         Some(rotation) => rotate(ctx, name, topic, &readers, rotation)?,
         None => {
             let holds_key = ctx.exists(&keys::sealed_key(name, topic.epoch, grantee))?;
@@ -153,8 +154,9 @@ fn rotate<R: Read>(
         topic.epoch.0
     );
     let mut offered = BTreeMap::new();
-    for (client, sealed) in &rotation.keys {
-        let sealed = expect_key(true, Some(sealed), client)?.unwrap_or_default();
+    for item in &rotation.keys {
+        let client = &item.client;
+        let sealed = expect_key(true, Some(&item.sealed), client)?.unwrap_or_default();
         ensure!(offered.insert(client, sealed).is_none(), RotationNamesStranger, "{client} twice");
     }
     let mut entitled = vec![topic.owner.clone()];
@@ -278,9 +280,9 @@ fn check_grantee<R: Read>(
 /// The sealed key, where one is needed; refuses one where none is.
 fn expect_key(
     needed: bool,
-    sealed: Option<&[u8]>,
+    sealed: Option<&Blob>,
     client: &ClientId,
-) -> Result<Option<Vec<u8>>, Refusal> {
+) -> Result<Option<Blob>, Refusal> {
     match (needed, sealed) {
         (false, None) => Ok(None),
         (false, Some(_)) => Err(Code::KeyUnexpected.because(client)),
@@ -288,7 +290,7 @@ fn expect_key(
         (true, Some(sealed)) => {
             let length = sealed.len();
             if (SEALED_KEY_BYTES_MIN..=SEALED_KEY_BYTES_MAX).contains(&length) {
-                return Ok(Some(sealed.to_vec()));
+                return Ok(Some(sealed.clone()));
             }
             Err(Code::KeyMissing.because(format_args!(
                 "{client}: {length} bytes, not {SEALED_KEY_BYTES_MIN} to {SEALED_KEY_BYTES_MAX}"
