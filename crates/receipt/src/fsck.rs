@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 
 use sealwire_envelope::{
     Anchor, BlockBundle, CertId, Header, PackageId, Transaction, TxId, encode,
+    record::PackageManifest,
 };
 use sealwire_sm::{PublicKey, Sm3Digest};
 use thiserror::Error;
@@ -26,6 +27,7 @@ use thiserror::Error;
 use crate::{
     finality::{FinalityError, Validators, check_link},
     merkle,
+    verify::read_record,
 };
 
 /// What is wrong with a block.
@@ -97,6 +99,24 @@ pub enum PackageFault {
         /// Root of the stored records.
         computed: Sm3Digest,
     },
+    /// The archive's manifest isn't what was anchored.
+    #[error("package {}: the stored manifest's {what} isn't the one anchored", .package.0)]
+    Manifest {
+        /// The package.
+        package: PackageId,
+        /// What differs.
+        what: &'static str,
+    },
+    /// One record is no record, or belongs elsewhere.
+    #[error("package {}: record {index}: {why}", .package.0)]
+    Misplaced {
+        /// The package.
+        package: PackageId,
+        /// Place of the record, from 0.
+        index: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// One record isn't the one that was written.
     #[error("package {}: record {index} has changed since it was written", .package.0)]
     Record {
@@ -152,23 +172,29 @@ pub fn check_block(
     faults
 }
 
-/// Find every fault of a package: `records` are its records' bytes in order, `leaves` the leaf
-/// digests noted when they were written (empty if there are none), which tell *which* record has
-/// changed where the root only tells that one has.
+/// Find every fault of a package: `manifest` is what the archive keeps of it, `records` its
+/// records' bytes in order, `leaves` the leaf digests noted when they were written (empty if there
+/// are none), which tell *which* record has changed where the root only tells that one has.
 pub fn check_package<T: AsRef<[u8]>>(
     anchor: &Anchor,
+    manifest: &PackageManifest,
     records: impl IntoIterator<Item = T>,
     leaves: &[Sm3Digest],
 ) -> Vec<PackageFault> {
     let package = anchor.package;
-    let found: Vec<_> = records.into_iter().map(|record| merkle::leaf(record.as_ref())).collect();
-    let mut faults: Vec<_> = found
-        .iter()
-        .zip(leaves)
-        .enumerate()
-        .filter(|(_, (now, then))| now != then)
-        .map(|(index, _)| PackageFault::Record { package, index })
+    let mut faults: Vec<_> = manifest_misfits(anchor, manifest)
+        .map(|what| PackageFault::Manifest { package, what })
         .collect();
+    let mut found = Vec::new();
+    for (index, record) in records.into_iter().enumerate() {
+        let leaf = merkle::leaf(record.as_ref());
+        if leaves.get(index).is_some_and(|then| *then != leaf) {
+            faults.push(PackageFault::Record { package, index });
+        } else if let Err(cause) = read_record(record.as_ref(), anchor) {
+            faults.push(PackageFault::Misplaced { package, index, why: cause.to_string() });
+        }
+        found.push(leaf);
+    }
     let (expected, count) = (anchor.count, found.len() as u64);
     if expected != count {
         faults.push(PackageFault::Count { package, expected, found: count });
@@ -178,4 +204,21 @@ pub fn check_package<T: AsRef<[u8]>>(
         faults.push(PackageFault::Root { package, expected: anchor.root, computed });
     }
     faults
+}
+
+fn manifest_misfits(
+    anchor: &Anchor,
+    manifest: &PackageManifest,
+) -> impl Iterator<Item = &'static str> {
+    [
+        (manifest.id() != anchor.package, "id"),
+        (manifest.gateway != anchor.gateway, "gateway"),
+        (manifest.topic != anchor.topic, "topic"),
+        (manifest.count != anchor.count, "count"),
+        (manifest.from_ms != anchor.from_ms, "first time"),
+        (manifest.to_ms != anchor.to_ms, "last time"),
+        (manifest.root != anchor.root, "root"),
+    ]
+    .into_iter()
+    .filter_map(|(differs, what)| differs.then_some(what))
 }

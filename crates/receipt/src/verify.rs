@@ -14,6 +14,7 @@ use sealwire_envelope::{
     Anchor, Genesis, OrgId, decode,
     proof::StateProof,
     receipt::{PackageRecord, ProvenEntry, RECEIPT_VERSION, Receipt, package_key},
+    record::ArchivedRecord,
 };
 use sealwire_sm::{Sm3Digest, sm3};
 use thiserror::Error;
@@ -114,6 +115,12 @@ pub enum Cause {
     /// The record isn't in the package.
     #[error("the record isn't where the receipt says in the package: {0}")]
     Path(#[from] PathError),
+    /// The record is in the package and doesn't belong there: the gateway packed it wrongly.
+    #[error("the record is in the package, but {why}")]
+    Misplaced {
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 fn failed<E: Into<Cause>>(step: Step) -> impl FnOnce(E) -> VerifyError {
@@ -144,8 +151,10 @@ pub struct VerifiedEntry {
 /// A receipt that holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verified {
+    /// The record.
+    pub record: ArchivedRecord,
     /// SM3 of the record's bytes.
-    pub record: Sm3Digest,
+    pub digest: Sm3Digest,
     /// Place of the record in its package, from 0.
     pub index: u64,
     /// What the gateway anchored about the package.
@@ -185,23 +194,40 @@ pub fn verify(receipt: &Receipt, genesis: &Genesis) -> Result<Verified, VerifyEr
     let leaf = merkle::leaf(&receipt.record);
     merkle::verify(&anchor.root, &leaf, receipt.index, anchor.count, &receipt.path)
         .map_err(failed(Step::Record))?;
-    let record = sm3(&[&receipt.record]);
-    entry.steps.push(Held {
-        step: Step::Record,
-        detail: format!(
-            "record {record} ({} bytes) is number {} of the package",
-            receipt.record.len(),
-            receipt.index
-        ),
-    });
+    let record = read_record(&receipt.record, &anchor).map_err(failed(Step::Record))?;
+    let digest = sm3(&[&receipt.record]);
+    let detail = format!(
+        "record {digest}, received from {} at {} ms, is number {} of the package",
+        record.sender, record.received_ms, receipt.index
+    );
+    entry.steps.push(Held { step: Step::Record, detail });
     Ok(Verified {
         record,
+        digest,
         index: receipt.index,
         anchor,
         anchored_height: package.at.height,
         anchored_ms: package.at.time_ms,
         entry,
     })
+}
+
+/// The record that lies in a package, if it is one that belongs there.
+pub(crate) fn read_record(bytes: &[u8], anchor: &Anchor) -> Result<ArchivedRecord, Cause> {
+    let misplaced = |why: String| Err(Cause::Misplaced { why });
+    let record: ArchivedRecord = match decode(bytes) {
+        Ok(record) => record,
+        Err(error) => return misplaced(error.to_string()),
+    };
+    if record.topic != anchor.topic {
+        misplaced(format!("it is of topic {}, the package of {}", record.topic, anchor.topic))
+    } else if !anchor.clients.contains(&record.sender) {
+        misplaced(format!("the package doesn't name its sender, {}", record.sender))
+    } else if !(anchor.from_ms..=anchor.to_ms).contains(&record.received_ms) {
+        misplaced(format!("its time, {} ms, isn't within the package's", record.received_ms))
+    } else {
+        Ok(record)
+    }
 }
 
 /// Check that a final state of the ledger that began with `genesis` held the entry, or, if it has
