@@ -23,19 +23,41 @@ pub(crate) fn log_events<R: Read>(
     ctx.allow(&[Role::Gateway])?;
     ensure!(!events.is_empty(), EventsEmpty, "no event");
     let count = events.len();
-    ensure!(count <= EVENTS_PER_CALL, EventsTooMany, "{count} events, at most {EVENTS_PER_CALL}");
+    ensure!(
+        count <= EVENTS_PER_CALL,
+        EventsTooMany,
+        "{count} events, at most {EVENTS_PER_CALL}"
+    );
     let gateway = ctx.sender.client.clone();
     let at = ctx.block.moment();
     let mut items = Vec::with_capacity(count);
     for (item, event) in (0u32..).zip(events) {
         let length = sealwire_envelope::encode(event).len();
-        ensure!(length <= EVENT_BYTES, EventTooLarge, "event {item}: {length} bytes, at most {EVENT_BYTES}");
+        ensure!(
+            length <= EVENT_BYTES,
+            EventTooLarge,
+            "event {item}: {length} bytes, at most {EVENT_BYTES}"
+        );
         let kind = event.kind.number();
-        let position = Position { height: at.height, tx: ctx.index, item };
-        let entry = EventEntry { event: event.clone(), gateway: gateway.clone(), at };
+        let position = Position {
+            height: at.height,
+            tx: ctx.index,
+            item,
+        };
+        let entry = EventEntry {
+            event: event.clone(),
+            gateway: gateway.clone(),
+            at,
+        };
         ctx.put(keys::event(&event.client, kind, position), &entry);
-        items.push(BatchItem { client: event.client.clone(), kind });
+        items.push(BatchItem {
+            client: event.client.clone(),
+            kind,
+        });
     }
-    ctx.put(keys::batch(&gateway, at.height, ctx.index), &BatchEntry { at, items });
+    ctx.put(
+        keys::batch(&gateway, at.height, ctx.index),
+        &BatchEntry { at, items },
+    );
     Ok(())
 }

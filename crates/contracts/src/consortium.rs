@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use sealwire_envelope::{CertId, Genesis, OrgGenesis, OrgId};
-use sealwire_sm::cert::{CertificateError, Certificate};
+use sealwire_sm::cert::{Certificate, CertificateError};
 
 use crate::context::bytes;
 use crate::entry::{ClientEntry, Consortium, Moment, Organisation};
@@ -68,7 +68,14 @@ pub enum GenesisError {
 
 /// Whether a ledger can be founded on this genesis.
 pub fn check(genesis: &Genesis) -> Result<(), GenesisError> {
-    found(genesis, Moment { height: 1, time_ms: genesis.created_ms }).map(drop)
+    found(
+        genesis,
+        Moment {
+            height: 1,
+            time_ms: genesis.created_ms,
+        },
+    )
+    .map(drop)
 }
 
 /// Everything that genesis writes.
@@ -104,17 +111,31 @@ fn found_organisation(
     writes: &mut Writes,
 ) -> Result<(), GenesisError> {
     let read = |der: &[u8], index: usize| {
-        let malformed = |source| GenesisError::Malformed { org: org.org.clone(), index, source };
+        let malformed = |source| GenesisError::Malformed {
+            org: org.org.clone(),
+            index,
+            source,
+        };
         Certificate::from_der(der).map_err(malformed)
     };
-    let not_issued =
-        |index: usize| move |source| GenesisError::NotIssued { org: org.org.clone(), index, source };
+    let not_issued = |index: usize| {
+        move |source| GenesisError::NotIssued {
+            org: org.org.clone(),
+            index,
+            source,
+        }
+    };
     let root = read(&org.root_cert_der, 0)?;
     root.verify_issued_by(&root).map_err(not_issued(0))?;
     for (index, der) in (1..).zip(&org.certificates) {
         let certificate = read(der, index)?;
-        certificate.verify_issued_by(&root).map_err(not_issued(index))?;
-        let other = || GenesisError::OtherOrganisation { org: org.org.clone(), index };
+        certificate
+            .verify_issued_by(&root)
+            .map_err(not_issued(index))?;
+        let other = || GenesisError::OtherOrganisation {
+            org: org.org.clone(),
+            index,
+        };
         let entry = entry_of(&certificate, at).ok_or_else(other)?;
         if entry.client.org() != org.org {
             return Err(other());
@@ -127,8 +148,10 @@ fn found_organisation(
         writes.put(keys::certificate(&id), bytes(&entry));
         writes.put(client_key, bytes(&ClientEntry { certificate: id }));
     }
-    let entry =
-        Organisation { root_der: org.root_cert_der.clone(), validator: org.validator.to_bytes().to_vec().into() };
+    let entry = Organisation {
+        root_der: org.root_cert_der.clone(),
+        validator: org.validator.to_bytes().to_vec().into(),
+    };
     writes.put(keys::organisation(&org.org), bytes(&entry));
     Ok(())
 }

@@ -25,7 +25,10 @@ impl Block {
     }
 
     pub(crate) fn moment(&self) -> Moment {
-        Moment { height: self.height, time_ms: self.time_ms }
+        Moment {
+            height: self.height,
+            time_ms: self.time_ms,
+        }
     }
 }
 
@@ -113,7 +116,12 @@ pub(crate) struct Context<'a, R> {
 
 impl<'a, R: Read> Context<'a, R> {
     pub(crate) fn new(block: &'a Block, index: u32, sender: &'a Sender, read: &'a R) -> Self {
-        Self { block, index, sender, state: Overlay::new(read) }
+        Self {
+            block,
+            index,
+            sender,
+            state: Overlay::new(read),
+        }
     }
 
     pub(crate) fn entry<T>(&self, key: &[u8]) -> Result<Option<T>, Fault>
@@ -142,7 +150,11 @@ impl<'a, R: Read> Context<'a, R> {
             return Ok(());
         }
         let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-        let detail = format!("needs {}, is {}", names.join(" or "), self.sender.role.as_str());
+        let detail = format!(
+            "needs {}, is {}",
+            names.join(" or "),
+            self.sender.role.as_str()
+        );
         Err(Code::RoleNotAllowed.because(detail))
     }
 

@@ -158,7 +158,10 @@ struct Judge<'a, L> {
 impl<L: Lookup> Judge<'_, L> {
     fn entry<T: for<'b> minicbor::Decode<'b, ()>>(&mut self, key: Vec<u8>) -> Option<T> {
         // An entry that doesn't decode was written by no contract. Absent is the answer that denies.
-        let entry = self.state.lookup(&key).and_then(|bytes| minicbor::decode(bytes).ok());
+        let entry = self
+            .state
+            .lookup(&key)
+            .and_then(|bytes| minicbor::decode(bytes).ok());
         self.decision.keys.push(key);
         entry
     }
@@ -179,7 +182,11 @@ impl<L: Lookup> Judge<'_, L> {
         };
         let is_owner = entry.owner == *client;
         self.decision.topic = Some(entry);
-        if is_owner { Reason::Owner } else { self.judge_grant(client, &topic, right, now_s) }
+        if is_owner {
+            Reason::Owner
+        } else {
+            self.judge_grant(client, &topic, right, now_s)
+        }
     }
 
     fn judge_client(&mut self, client: &ClientId, now_s: u64) -> Option<Reason> {

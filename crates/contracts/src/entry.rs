@@ -5,14 +5,17 @@
 
 use minicbor::{Decode, Encode};
 use sealwire_envelope::{
-    Anchor, Blob, CertId, ChainId, ClientId, ConnectionEvent, KeyEpoch, OrgId, Retrieval, Rights, TopicMode,
+    Anchor, Blob, CertId, ChainId, ClientId, ConnectionEvent, KeyEpoch, OrgId, Retrieval, Rights,
+    TopicMode,
 };
 use sealwire_sm::cert::Role;
 
 use crate::outcome::Code;
 
 /// When something was written: the block's height and its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, serde::Serialize,
+)]
 #[cbor(array)]
 pub struct Moment {
     /// Height of the block.
@@ -317,7 +320,9 @@ mod role {
     pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Role, DecodeError> {
         let number = d.u8()?;
         let found = NUMBERS.iter().find(|(known, _)| *known == number);
-        found.map(|(_, role)| *role).ok_or_else(|| DecodeError::message("unknown role"))
+        found
+            .map(|(_, role)| *role)
+            .ok_or_else(|| DecodeError::message("unknown role"))
     }
 }
 

@@ -85,11 +85,14 @@ pub fn authenticate<R: Read>(
 ) -> Result<(Sender, PublicKey), AuthError> {
     let outcome_key = keys::outcome(&tx.id());
     if read.get(&outcome_key)?.is_some() {
-        return Err(AuthError::Refused(Code::Duplicate.because(tx.id().0).into()));
+        return Err(AuthError::Refused(
+            Code::Duplicate.because(tx.id().0).into(),
+        ));
     }
     let (sender, certificate) = sender_of(read, tx, block)?;
-    let key = PublicKey::from_sec1(&certificate.public_key)
-        .map_err(|_| Fault::Corrupt { key: keys::certificate(&sender.certificate) })?;
+    let key = PublicKey::from_sec1(&certificate.public_key).map_err(|_| Fault::Corrupt {
+        key: keys::certificate(&sender.certificate),
+    })?;
     Ok((sender, key))
 }
 
@@ -101,9 +104,17 @@ fn sender_of<R: Read>(
     let body = &tx.body;
     ensure!(body.chain == block.chain, WrongChain, "{}", body.chain.0);
     let (expiry, height) = (body.expiry_height, block.height);
-    ensure!(expiry >= height, Expired, "expiry height {expiry}, this is block {height}");
+    ensure!(
+        expiry >= height,
+        Expired,
+        "expiry height {expiry}, this is block {height}"
+    );
     let latest = height.saturating_add(EXPIRY_WINDOW_BLOCKS);
-    ensure!(expiry <= latest, ExpiryTooFar, "expiry height {expiry}, at most {latest}");
+    ensure!(
+        expiry <= latest,
+        ExpiryTooFar,
+        "expiry height {expiry}, at most {latest}"
+    );
     let certificate: CertificateEntry = load(read, &keys::certificate(&body.sender))?
         .ok_or_else(|| Code::UnknownSender.because(body.sender.0))?;
     let code = match certificate.status(block.time_s()) {
@@ -137,7 +148,10 @@ pub fn execute<R: Read>(
     let key = keys::outcome(&id);
     if read.get(&key)?.is_some() {
         let outcome = Code::Duplicate.because(id.0).into();
-        return Ok(Execution { outcome, writes: Writes::new() });
+        return Ok(Execution {
+            outcome,
+            writes: Writes::new(),
+        });
     }
     let (outcome, mut writes) = match run(tx, index, block, read) {
         Ok(writes) => (Outcome::applied(), writes),
@@ -159,7 +173,9 @@ fn run<R: Read>(tx: &Transaction, index: u32, block: &Block, read: &R) -> Result
     let mut ctx = Context::new(block, index, &sender, read);
     match &tx.body.call {
         Call::RegisterCertificate(call) => identity::register(&mut ctx, &call.der)?,
-        Call::RevokeCertificate(call) => identity::revoke(&mut ctx, &call.certificate, &call.reason)?,
+        Call::RevokeCertificate(call) => {
+            identity::revoke(&mut ctx, &call.certificate, &call.reason)?
+        }
         Call::RegisterTopic(call) => topics::register(&mut ctx, call)?,
         Call::GrantTopic(call) => topics::grant(&mut ctx, call)?,
         Call::RevokeGrant(call) => topics::revoke(&mut ctx, call)?,
@@ -205,7 +221,10 @@ pub fn execute_block<'t, R: Read>(
         state.merge(execution.writes);
         outcomes.push(execution.outcome);
     }
-    Ok(BlockExecution { outcomes, writes: state.into_writes() })
+    Ok(BlockExecution {
+        outcomes,
+        writes: state.into_writes(),
+    })
 }
 
 /// State keys that a transaction will certainly or probably read, as far as its own bytes tell.
@@ -239,7 +258,11 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
             );
         }
         Call::LogRetrieval(call) => {
-            keys.extend(call.retrievals.iter().map(|item| keys::package(&item.package)));
+            keys.extend(
+                call.retrievals
+                    .iter()
+                    .map(|item| keys::package(&item.package)),
+            );
         }
         Call::LogEvents(_) => {}
     }

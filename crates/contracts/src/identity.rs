@@ -31,11 +31,22 @@ pub(crate) fn register<R: Read>(ctx: &mut Context<'_, R>, der: &[u8]) -> Result<
     ctx.allow(&[Role::Operator])?;
     let certificate = Certificate::from_der(der)
         .map_err(|error| Code::CertificateMalformed.because(wrong_with(&error)))?;
-    let entry = entry_of(&certificate, ctx.block.moment())
-        .ok_or_else(|| Code::CertificateMalformed.because("subject's CN isn't a client id of its O"))?;
+    let entry = entry_of(&certificate, ctx.block.moment()).ok_or_else(|| {
+        Code::CertificateMalformed.because("subject's CN isn't a client id of its O")
+    })?;
     let org = ctx.sender.org();
-    ensure!(entry.client.org() == org, OtherOrganisation, "{}", entry.client);
-    ensure!(REGISTRABLE.contains(&entry.role), RoleNotRegistrable, "{}", entry.role.as_str());
+    ensure!(
+        entry.client.org() == org,
+        OtherOrganisation,
+        "{}",
+        entry.client
+    );
+    ensure!(
+        REGISTRABLE.contains(&entry.role),
+        RoleNotRegistrable,
+        "{}",
+        entry.role.as_str()
+    );
 
     let id = CertId(certificate.id());
     let root_key = keys::organisation(&org);
@@ -46,19 +57,37 @@ pub(crate) fn register<R: Read>(ctx: &mut Context<'_, R>, der: &[u8]) -> Result<
         .ok_or_else(|| Code::OtherOrganisation.because(format_args!("{org} isn't in genesis")))?;
     let root = Certificate::from_der(&organisation.root_der)
         .map_err(|_| Fault::Corrupt { key: root_key })?;
-    ensure!(certificate.verify_issued_by(&root).is_ok(), NotIssuedByRoot, "{}", entry.client);
+    ensure!(
+        certificate.verify_issued_by(&root).is_ok(),
+        NotIssuedByRoot,
+        "{}",
+        entry.client
+    );
     ensure!(
         ctx.block.time_s() <= entry.not_after_s,
         CertificateExpired,
         "at Unix second {}",
         entry.not_after_s
     );
-    ensure!(!ctx.exists(&keys::certificate(&id))?, CertificateKnown, "{}", id.0);
+    ensure!(
+        !ctx.exists(&keys::certificate(&id))?,
+        CertificateKnown,
+        "{}",
+        id.0
+    );
     if let Some((held, present)) = certificate_of(ctx, &client_key)? {
         let status = present.status(ctx.block.time_s());
-        let replaceable =
-            matches!(status, CertificateStatus::Revoked | CertificateStatus::Expired);
-        ensure!(replaceable, ClientHasCertificate, "{} holds {}", entry.client, held.0);
+        let replaceable = matches!(
+            status,
+            CertificateStatus::Revoked | CertificateStatus::Expired
+        );
+        ensure!(
+            replaceable,
+            ClientHasCertificate,
+            "{} holds {}",
+            entry.client,
+            held.0
+        );
     }
     ctx.put(keys::certificate(&id), &entry);
     ctx.put(client_key, &ClientEntry { certificate: id });
@@ -71,14 +100,32 @@ pub(crate) fn revoke<R: Read>(
     reason: &str,
 ) -> Result<(), Stop> {
     ctx.allow(&[Role::Operator])?;
-    ensure!(reason.len() <= REASON_BYTES, ReasonInvalid, "{} bytes, at most {REASON_BYTES}", reason.len());
+    ensure!(
+        reason.len() <= REASON_BYTES,
+        ReasonInvalid,
+        "{} bytes, at most {REASON_BYTES}",
+        reason.len()
+    );
     let key = keys::certificate(id);
-    let mut entry: CertificateEntry =
-        ctx.entry(&key)?.ok_or_else(|| Code::UnknownCertificate.because(id.0))?;
-    ensure!(entry.client.org() == ctx.sender.org(), OtherOrganisation, "{}", entry.client);
-    ensure!(*id != ctx.sender.certificate, SelfRevocation, "{}", entry.client);
+    let mut entry: CertificateEntry = ctx
+        .entry(&key)?
+        .ok_or_else(|| Code::UnknownCertificate.because(id.0))?;
+    ensure!(
+        entry.client.org() == ctx.sender.org(),
+        OtherOrganisation,
+        "{}",
+        entry.client
+    );
+    ensure!(
+        *id != ctx.sender.certificate,
+        SelfRevocation,
+        "{}",
+        entry.client
+    );
     if let Some(revoked) = &entry.revoked {
-        return Err(Code::AlreadyRevoked.because(format_args!("at height {}", revoked.at.height)).into());
+        return Err(Code::AlreadyRevoked
+            .because(format_args!("at height {}", revoked.at.height))
+            .into());
     }
     entry.revoked = Some(Revocation {
         at: ctx.block.moment(),
@@ -122,7 +169,9 @@ pub(crate) fn entry_of(certificate: &Certificate, registered: Moment) -> Option<
 /// What registering this certificate will read, as far as its own bytes tell.
 pub(crate) fn footprint(der: &[u8], reads: &mut Vec<Vec<u8>>) {
     let parsed = Certificate::from_der(der).ok();
-    let entry = parsed.as_ref().and_then(|parsed| entry_of(parsed, Moment::default()));
+    let entry = parsed
+        .as_ref()
+        .and_then(|parsed| entry_of(parsed, Moment::default()));
     if let (Some(parsed), Some(entry)) = (parsed, entry) {
         reads.extend([
             keys::organisation(&entry.client.org()),

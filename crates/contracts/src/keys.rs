@@ -125,7 +125,12 @@ pub fn readers(topic: &TopicName) -> Vec<u8> {
 
 /// What a client may do with a topic of somebody else.
 pub fn grant(grantee: &ClientId, topic: &TopicName) -> Vec<u8> {
-    join(&[GRANT, grantee.as_str().as_bytes(), b"/", topic.as_str().as_bytes()])
+    join(&[
+        GRANT,
+        grantee.as_str().as_bytes(),
+        b"/",
+        topic.as_str().as_bytes(),
+    ])
 }
 
 /// Prefix of everything granted to a client.
@@ -214,13 +219,35 @@ pub enum StateKey {
     Client(ClientId),
     Topic(TopicName),
     Readers(TopicName),
-    Grant { grantee: ClientId, topic: TopicName },
-    SealedKey { topic: TopicName, epoch: KeyEpoch, client: ClientId },
+    Grant {
+        grantee: ClientId,
+        topic: TopicName,
+    },
+    SealedKey {
+        topic: TopicName,
+        epoch: KeyEpoch,
+        client: ClientId,
+    },
     Package(PackageId),
-    TopicPackage { topic: TopicName, to_ms: u64, package: PackageId },
-    Retrieval { package: PackageId, at: Position },
-    Batch { gateway: ClientId, height: u64, tx: u32 },
-    Event { client: ClientId, kind: u8, at: Position },
+    TopicPackage {
+        topic: TopicName,
+        to_ms: u64,
+        package: PackageId,
+    },
+    Retrieval {
+        package: PackageId,
+        at: Position,
+    },
+    Batch {
+        gateway: ClientId,
+        height: u64,
+        tx: u32,
+    },
+    Event {
+        client: ClientId,
+        kind: u8,
+        at: Position,
+    },
     Outcome(TxId),
 }
 
@@ -240,11 +267,23 @@ impl StateKey {
             Self::Topic(name) => topic(name),
             Self::Readers(name) => readers(name),
             Self::Grant { grantee, topic } => grant(grantee, topic),
-            Self::SealedKey { topic, epoch, client } => sealed_key(topic, *epoch, client),
+            Self::SealedKey {
+                topic,
+                epoch,
+                client,
+            } => sealed_key(topic, *epoch, client),
             Self::Package(id) => package(id),
-            Self::TopicPackage { topic, to_ms, package } => topic_package(topic, *to_ms, package),
+            Self::TopicPackage {
+                topic,
+                to_ms,
+                package,
+            } => topic_package(topic, *to_ms, package),
             Self::Retrieval { package, at } => retrieval(package, *at),
-            Self::Batch { gateway, height, tx } => batch(gateway, *height, *tx),
+            Self::Batch {
+                gateway,
+                height,
+                tx,
+            } => batch(gateway, *height, *tx),
             Self::Event { client, kind, at } => event(client, *kind, *at),
             Self::Outcome(id) => outcome(id),
         }
@@ -281,12 +320,19 @@ impl StateKey {
             text(name).map(Self::Readers)
         } else if let Some(rest) = key.strip_prefix(GRANT) {
             let (grantee, topic) = split(rest, b'/')?;
-            Some(Self::Grant { grantee: text(grantee)?, topic: text(topic)? })
+            Some(Self::Grant {
+                grantee: text(grantee)?,
+                topic: text(topic)?,
+            })
         } else if let Some(rest) = key.strip_prefix(SEALED_KEY) {
             let (topic, rest) = split(rest, END_OF_TOPIC)?;
             let (epoch, client) = rest.split_first_chunk::<4>()?;
             let epoch = KeyEpoch(u32::from_be_bytes(*epoch));
-            Some(Self::SealedKey { topic: text(topic)?, epoch, client: text(client)? })
+            Some(Self::SealedKey {
+                topic: text(topic)?,
+                epoch,
+                client: text(client)?,
+            })
         } else {
             None
         }
@@ -299,19 +345,34 @@ impl StateKey {
             let (topic, rest) = split(rest, END_OF_TOPIC)?;
             let (to_ms, id) = rest.split_first_chunk::<8>()?;
             let package = PackageId(digest(id)?);
-            Some(Self::TopicPackage { topic: text(topic)?, to_ms: u64::from_be_bytes(*to_ms), package })
+            Some(Self::TopicPackage {
+                topic: text(topic)?,
+                to_ms: u64::from_be_bytes(*to_ms),
+                package,
+            })
         } else if let Some(rest) = key.strip_prefix(RETRIEVAL) {
             let (id, at) = rest.split_at_checked(32)?;
-            Some(Self::Retrieval { package: PackageId(digest(id)?), at: Position::parse(at)? })
+            Some(Self::Retrieval {
+                package: PackageId(digest(id)?),
+                at: Position::parse(at)?,
+            })
         } else if let Some(rest) = key.strip_prefix(BATCH) {
             let (gateway, rest) = split(rest, b'/')?;
             let (height, tx) = rest.split_first_chunk::<8>()?;
             let tx = u32::from_be_bytes(tx.try_into().ok()?);
-            Some(Self::Batch { gateway: text(gateway)?, height: u64::from_be_bytes(*height), tx })
+            Some(Self::Batch {
+                gateway: text(gateway)?,
+                height: u64::from_be_bytes(*height),
+                tx,
+            })
         } else if let Some(rest) = key.strip_prefix(EVENT) {
             let (client, rest) = split(rest, b'/')?;
             let (kind, at) = rest.split_first()?;
-            Some(Self::Event { client: text(client)?, kind: *kind, at: Position::parse(at)? })
+            Some(Self::Event {
+                client: text(client)?,
+                kind: *kind,
+                at: Position::parse(at)?,
+            })
         } else {
             let id = key.strip_prefix(OUTCOME)?;
             digest(id).map(|id| Self::Outcome(TxId(id)))

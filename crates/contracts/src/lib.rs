@@ -64,8 +64,6 @@ pub use execute::{
     execute_block, footprint,
 };
 pub use outcome::{Code, Outcome};
-pub use queries::{
-    BatchRecord, CertificateRecord, ClientRecord, GrantRecord, TopicRecord,
-};
+pub use queries::{BatchRecord, CertificateRecord, ClientRecord, GrantRecord, TopicRecord};
 pub use state::{Fault, Missing, Overlay, Read, Writes};
 pub use view::{Answer, Changes, OutOfOrder, PAGE_ENTRIES, Page, View};

@@ -109,7 +109,7 @@ codes! {
 
     EventsEmpty = 501, "The call carries no event: send at least one.";
     EventsTooMany = 502, "The call carries too many events: split it.";
-    
+
     EventTooLarge = 503, "An event is too large: cut its texts.";
 }
 
@@ -172,7 +172,10 @@ pub struct Outcome {
 impl Outcome {
     /// The transaction took effect.
     pub fn applied() -> Self {
-        Self { code: Code::Applied, detail: String::new() }
+        Self {
+            code: Code::Applied,
+            detail: String::new(),
+        }
     }
 }
 
@@ -207,6 +210,9 @@ impl Code {
 
 impl From<Refusal> for Outcome {
     fn from(refusal: Refusal) -> Self {
-        Self { code: refusal.code, detail: refusal.detail }
+        Self {
+            code: refusal.code,
+            detail: refusal.detail,
+        }
     }
 }

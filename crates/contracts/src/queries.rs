@@ -80,19 +80,30 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn entry<T: for<'b> minicbor::Decode<'b, ()>>(&mut self, key: Vec<u8>) -> Option<T> {
-        let entry = self.view.entry(&key).and_then(|bytes| minicbor::decode(bytes).ok());
+        let entry = self
+            .view
+            .entry(&key)
+            .and_then(|bytes| minicbor::decode(bytes).ok());
         self.keys.push(key);
         entry
     }
 
     fn answer<T>(self, value: T, next: Option<Vec<u8>>) -> Answer<T> {
-        Answer { value, keys: self.keys, next, height: self.view.height() }
+        Answer {
+            value,
+            keys: self.keys,
+            next,
+            height: self.view.height(),
+        }
     }
 }
 
 impl View {
     fn reader(&self) -> Reader<'_> {
-        Reader { view: self, keys: Vec::new() }
+        Reader {
+            view: self,
+            keys: Vec::new(),
+        }
     }
 
     fn one<T: for<'b> minicbor::Decode<'b, ()>>(&self, key: Vec<u8>) -> Answer<Option<T>> {
@@ -133,10 +144,15 @@ impl View {
     /// A certificate and its status.
     pub fn certificate(&self, id: &CertId) -> Answer<Option<CertificateRecord>> {
         let mut reader = self.reader();
-        let value = reader.entry(keys::certificate(id)).map(|certificate: CertificateEntry| {
-            let status = certificate.status(self.time_ms() / 1000);
-            CertificateRecord { certificate, status }
-        });
+        let value = reader
+            .entry(keys::certificate(id))
+            .map(|certificate: CertificateEntry| {
+                let status = certificate.status(self.time_ms() / 1000);
+                CertificateRecord {
+                    certificate,
+                    status,
+                }
+            });
         reader.answer(value, None)
     }
 
@@ -151,15 +167,25 @@ impl View {
         let entry: ClientEntry = reader.entry(keys::client(&client))?;
         let certificate: CertificateEntry = reader.entry(keys::certificate(&entry.certificate))?;
         let status = certificate.status(self.time_ms() / 1000);
-        Some(ClientRecord { client, certificate_id: entry.certificate, certificate, status })
+        Some(ClientRecord {
+            client,
+            certificate_id: entry.certificate,
+            certificate,
+            status,
+        })
     }
 
     /// All clients of an organisation, by name.
     pub fn clients_of(&self, org: &OrgId, page: &Page) -> Answer<Vec<ClientRecord>> {
-        self.page(&keys::clients_of(org), &[], page, |reader, key, _| match key {
-            StateKey::Client(client) => self.client_record(reader, client),
-            _ => None,
-        })
+        self.page(
+            &keys::clients_of(org),
+            &[],
+            page,
+            |reader, key, _| match key {
+                StateKey::Client(client) => self.client_record(reader, client),
+                _ => None,
+            },
+        )
     }
 
     /// A client's connection events, of one kind in time order, or of all kinds, kind by kind.
@@ -179,13 +205,19 @@ impl View {
     /// All connection records of a gateway, batch by batch.
     pub fn events_of_gateway(&self, gateway: &ClientId, page: &Page) -> Answer<Vec<BatchRecord>> {
         self.page(&keys::batches(gateway), &[], page, |reader, parsed, key| {
-            let StateKey::Batch { height, tx, .. } = parsed else { return None };
+            let StateKey::Batch { height, tx, .. } = parsed else {
+                return None;
+            };
             let batch: BatchEntry = reader.entry(key)?;
             let events = (0u32..).zip(batch.items).filter_map(|(item, it)| {
                 let at = Position { height, tx, item };
                 reader.entry(keys::event(&it.client, it.kind, at))
             });
-            Some(BatchRecord { at: batch.at, tx, events: events.collect() })
+            Some(BatchRecord {
+                at: batch.at,
+                tx,
+                events: events.collect(),
+            })
         })
     }
 
@@ -197,8 +229,13 @@ impl View {
     /// All topics of a client, by name.
     pub fn topics_of(&self, owner: &ClientId, page: &Page) -> Answer<Vec<TopicRecord>> {
         self.page(&keys::topics_of(owner), &[], page, |reader, parsed, key| {
-            let StateKey::Topic(name) = parsed else { return None };
-            Some(TopicRecord { name, topic: reader.entry(key)? })
+            let StateKey::Topic(name) = parsed else {
+                return None;
+            };
+            Some(TopicRecord {
+                name,
+                topic: reader.entry(key)?,
+            })
         })
     }
 
@@ -209,7 +246,11 @@ impl View {
         let readers: Readers = reader.entry(keys::readers(topic)).unwrap_or_default();
         let grants = readers.clients.into_iter().filter_map(|grantee| {
             let grant = reader.entry(keys::grant(&grantee, topic))?;
-            Some(GrantRecord { topic: topic.clone(), grantee, grant })
+            Some(GrantRecord {
+                topic: topic.clone(),
+                grantee,
+                grant,
+            })
         });
         let grants = grants.collect();
         reader.answer(grants, None)
@@ -217,10 +258,21 @@ impl View {
 
     /// Everything that was ever granted to a client, revoked and expired grants included, by topic.
     pub fn grants_to(&self, grantee: &ClientId, page: &Page) -> Answer<Vec<GrantRecord>> {
-        self.page(&keys::grants_to(grantee), &[], page, |reader, parsed, key| {
-            let StateKey::Grant { grantee, topic } = parsed else { return None };
-            Some(GrantRecord { topic, grantee, grant: reader.entry(key)? })
-        })
+        self.page(
+            &keys::grants_to(grantee),
+            &[],
+            page,
+            |reader, parsed, key| {
+                let StateKey::Grant { grantee, topic } = parsed else {
+                    return None;
+                };
+                Some(GrantRecord {
+                    topic,
+                    grantee,
+                    grant: reader.entry(key)?,
+                })
+            },
+        )
     }
 
     /// One grant.
@@ -254,16 +306,25 @@ impl View {
         page: &Page,
     ) -> Answer<Vec<PackageEntry>> {
         let from = keys::topic_packages_from(topic, from_ms);
-        self.page(&keys::topic_packages(topic), &from, page, |reader, parsed, _| {
-            let StateKey::TopicPackage { package, .. } = parsed else { return None };
-            let entry: PackageEntry = reader.entry(keys::package(&package))?;
-            (entry.anchor.from_ms <= to_ms).then_some(entry)
-        })
+        self.page(
+            &keys::topic_packages(topic),
+            &from,
+            page,
+            |reader, parsed, _| {
+                let StateKey::TopicPackage { package, .. } = parsed else {
+                    return None;
+                };
+                let entry: PackageEntry = reader.entry(keys::package(&package))?;
+                (entry.anchor.from_ms <= to_ms).then_some(entry)
+            },
+        )
     }
 
     /// Who took a package out of the archive, in time order.
     pub fn retrievals_of(&self, package: &PackageId, page: &Page) -> Answer<Vec<RetrievalEntry>> {
-        self.page(&keys::retrievals(package), &[], page, |reader, _, key| reader.entry(key))
+        self.page(&keys::retrievals(package), &[], page, |reader, _, key| {
+            reader.entry(key)
+        })
     }
 
     /// What became of a transaction.

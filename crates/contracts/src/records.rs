@@ -25,9 +25,15 @@ pub(crate) fn anchor<R: Read>(ctx: &mut Context<'_, R>, packages: &[Anchor]) -> 
     ctx.allow(&[Role::Gateway])?;
     ensure!(!packages.is_empty(), BatchEmpty, "no package");
     let count = packages.len();
-    ensure!(count <= ANCHORS_PER_CALL, BatchTooLarge, "{count} packages, at most {ANCHORS_PER_CALL}");
+    ensure!(
+        count <= ANCHORS_PER_CALL,
+        BatchTooLarge,
+        "{count} packages, at most {ANCHORS_PER_CALL}"
+    );
     ctx.touch(
-        packages.iter().flat_map(|item| [keys::package(&item.package), keys::topic(&item.topic)]),
+        packages
+            .iter()
+            .flat_map(|item| [keys::package(&item.package), keys::topic(&item.topic)]),
     )?;
     for package in packages {
         check_anchor(ctx, package)?;
@@ -37,21 +43,41 @@ pub(crate) fn anchor<R: Read>(ctx: &mut Context<'_, R>, packages: &[Anchor]) -> 
         check_epoch(package, &topic)?;
         let key = keys::package(&package.package);
         ensure!(!ctx.exists(&key)?, PackageKnown, "{}", package.package.0);
-        let entry = PackageEntry { anchor: package.clone(), at: ctx.block.moment(), tx: ctx.index };
+        let entry = PackageEntry {
+            anchor: package.clone(),
+            at: ctx.block.moment(),
+            tx: ctx.index,
+        };
         ctx.put(key, &entry);
-        ctx.put(keys::topic_package(&package.topic, package.to_ms, &package.package), &Mark {});
+        ctx.put(
+            keys::topic_package(&package.topic, package.to_ms, &package.package),
+            &Mark {},
+        );
     }
     Ok(())
 }
 
 fn check_anchor<R: Read>(ctx: &Context<'_, R>, package: &Anchor) -> Result<(), Stop> {
     let id = package.package.0;
-    ensure!(package.gateway == ctx.sender.client, GatewayMismatch, "{}", package.gateway);
+    ensure!(
+        package.gateway == ctx.sender.client,
+        GatewayMismatch,
+        "{}",
+        package.gateway
+    );
     let count = package.count;
-    ensure!((1..=MESSAGES_PER_PACKAGE).contains(&count), PackageCount, "{id}: {count} messages");
+    ensure!(
+        (1..=MESSAGES_PER_PACKAGE).contains(&count),
+        PackageCount,
+        "{id}: {count} messages"
+    );
     let clients = package.clients.len();
     let fits = clients >= 1 && clients <= CLIENTS_PER_PACKAGE && clients as u64 <= count;
-    ensure!(fits, PackageCount, "{id}: {clients} clients, {count} messages");
+    ensure!(
+        fits,
+        PackageCount,
+        "{id}: {clients} clients, {count} messages"
+    );
     let ordered = package.clients.is_sorted_by(|a, b| a < b);
     ensure!(ordered, PackageClients, "{id}");
     let latest_ms = ctx.block.time_ms.saturating_add(CLOCK_AHEAD_MS);
@@ -64,7 +90,11 @@ fn check_anchor<R: Read>(ctx: &Context<'_, R>, package: &Anchor) -> Result<(), S
         ctx.block.time_ms
     );
     let length = package.location.len();
-    ensure!(length <= LOCATION_BYTES, LocationTooLong, "{id}: {length} bytes, at most {LOCATION_BYTES}");
+    ensure!(
+        length <= LOCATION_BYTES,
+        LocationTooLong,
+        "{id}: {length} bytes, at most {LOCATION_BYTES}"
+    );
     Ok(())
 }
 
@@ -76,8 +106,16 @@ fn check_epoch(package: &Anchor, topic: &TopicEntry) -> Result<(), Stop> {
     };
     let (id, present) = (package.package, topic.epoch);
     match package.epoch {
-        Some(epoch) => ensure!(fits, PackageEpoch, "{id}: epoch {epoch}, the topic is at {present}"),
-        None => ensure!(fits, PackageEpoch, "{id}: no epoch, the topic is at {present}"),
+        Some(epoch) => ensure!(
+            fits,
+            PackageEpoch,
+            "{id}: epoch {epoch}, the topic is at {present}"
+        ),
+        None => ensure!(
+            fits,
+            PackageEpoch,
+            "{id}: no epoch, the topic is at {present}"
+        ),
     }
     Ok(())
 }
@@ -97,8 +135,17 @@ pub(crate) fn log_retrievals<R: Read>(
     ctx.touch(retrievals.iter().map(|item| keys::package(&item.package)))?;
     for (item, retrieval) in (0u32..).zip(retrievals) {
         let package = &retrieval.package;
-        ensure!(ctx.exists(&keys::package(package))?, UnknownPackage, "{}", package.0);
-        let at = Position { height: ctx.block.height, tx: ctx.index, item };
+        ensure!(
+            ctx.exists(&keys::package(package))?,
+            UnknownPackage,
+            "{}",
+            package.0
+        );
+        let at = Position {
+            height: ctx.block.height,
+            tx: ctx.index,
+            item,
+        };
         let entry = RetrievalEntry {
             retrieval: retrieval.clone(),
             gateway: ctx.sender.client.clone(),

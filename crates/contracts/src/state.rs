@@ -25,7 +25,9 @@ pub struct Missing {
 impl Missing {
     /// One missing entry.
     pub fn one(key: &[u8]) -> Self {
-        Self { keys: vec![key.to_vec()] }
+        Self {
+            keys: vec![key.to_vec()],
+        }
     }
 }
 
@@ -80,7 +82,11 @@ pub fn touch<R: Read + ?Sized>(
             missing.extend(fault.keys);
         }
     }
-    if missing.is_empty() { Ok(()) } else { Err(Missing { keys: missing }) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Missing { keys: missing })
+    }
 }
 
 /// What execution changed: key to new value, or to `None` for a deleted entry.
@@ -115,7 +121,9 @@ impl Writes {
 
     /// In key order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.0.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_slice(), value.as_deref()))
     }
 
     /// Number of keys touched.
@@ -148,7 +156,10 @@ pub struct Overlay<R> {
 impl<R: Read> Overlay<R> {
     /// Nothing written yet.
     pub fn new(base: R) -> Self {
-        Self { base, writes: Writes::new() }
+        Self {
+            base,
+            writes: Writes::new(),
+        }
     }
 
     /// The state below, for instance to add entries that were missing.

@@ -51,17 +51,33 @@ pub(crate) fn register<R: Read>(
     let (topic, mode) = (&call.topic, call.mode);
     let owner = ctx.sender.client.clone();
     let inside = topic.owner().as_ref() == Some(&owner);
-    ensure!(inside, OutsidePrefix, "'{topic}' isn't under '{}'", owner.topic_prefix());
+    ensure!(
+        inside,
+        OutsidePrefix,
+        "'{topic}' isn't under '{}'",
+        owner.topic_prefix()
+    );
     let key = keys::topic(topic);
     ensure!(!ctx.exists(&key)?, TopicKnown, "'{topic}'");
     let sealed_key = expect_key(mode == TopicMode::Sealed, call.sealed_key.as_ref(), &owner)?;
 
     let epoch = KeyEpoch(0);
     let registered = ctx.block.moment();
-    ctx.put(key, &TopicEntry { owner: owner.clone(), mode, epoch, registered });
+    ctx.put(
+        key,
+        &TopicEntry {
+            owner: owner.clone(),
+            mode,
+            epoch,
+            registered,
+        },
+    );
     ctx.put(keys::readers(topic), &Readers::default());
     if let Some(sealed) = sealed_key {
-        ctx.put(keys::sealed_key(topic, epoch, &owner), &SealedKey { sealed });
+        ctx.put(
+            keys::sealed_key(topic, epoch, &owner),
+            &SealedKey { sealed },
+        );
     }
     Ok(())
 }
@@ -72,7 +88,12 @@ pub(crate) fn grant<R: Read>(ctx: &mut Context<'_, R>, call: &GrantTopic) -> Res
     let readers_key = keys::readers(&call.topic);
     let grant_key = keys::grant(&call.grantee, &call.topic);
     let grantee_key = keys::client(&call.grantee);
-    ctx.touch([topic_key, readers_key.clone(), grant_key.clone(), grantee_key.clone()])?;
+    ctx.touch([
+        topic_key,
+        readers_key.clone(),
+        grant_key.clone(),
+        grantee_key.clone(),
+    ])?;
     let topic = owned_topic(ctx, &call.topic)?;
     check_terms(call, &topic, ctx.block.time_s())?;
     check_grantee(ctx, &call.grantee, &grantee_key)?;
@@ -81,7 +102,11 @@ pub(crate) fn grant<R: Read>(ctx: &mut Context<'_, R>, call: &GrantTopic) -> Res
 
     let mut readers = readers_of(ctx, &call.topic)?;
     if let Err(place) = readers.clients.binary_search(&call.grantee) {
-        ensure!(readers.clients.len() < READERS_PER_TOPIC, TooManyReaders, "{READERS_PER_TOPIC}");
+        ensure!(
+            readers.clients.len() < READERS_PER_TOPIC,
+            TooManyReaders,
+            "{READERS_PER_TOPIC}"
+        );
         readers.clients.insert(place, call.grantee.clone());
         ctx.put(readers_key, &readers);
     }
@@ -97,15 +122,15 @@ pub(crate) fn grant<R: Read>(ctx: &mut Context<'_, R>, call: &GrantTopic) -> Res
     };
     ctx.put(grant_key, &entry);
     if let Some(sealed) = sealed_key {
-        ctx.put(keys::sealed_key(&call.topic, topic.epoch, &call.grantee), &SealedKey { sealed });
+        ctx.put(
+            keys::sealed_key(&call.topic, topic.epoch, &call.grantee),
+            &SealedKey { sealed },
+        );
     }
     Ok(())
 }
 
-pub(crate) fn revoke<R: Read>(
-    ctx: &mut Context<'_, R>,
-    call: &RevokeGrant,
-) -> Result<(), Stop> {
+pub(crate) fn revoke<R: Read>(ctx: &mut Context<'_, R>, call: &RevokeGrant) -> Result<(), Stop> {
     ctx.allow(TOPIC_ROLES)?;
     let (name, grantee) = (&call.topic, &call.grantee);
     let grant_key = keys::grant(grantee, name);
@@ -116,7 +141,9 @@ pub(crate) fn revoke<R: Read>(
         .entry(&grant_key)?
         .ok_or_else(|| Code::UnknownGrant.because(format_args!("{grantee} on '{name}'")))?;
     if let Some(at) = grant.revoked {
-        return Err(Code::GrantRevoked.because(format_args!("at height {}", at.height)).into());
+        return Err(Code::GrantRevoked
+            .because(format_args!("at height {}", at.height))
+            .into());
     }
     let mut readers = readers_of(ctx, name)?;
     match readers.clients.binary_search(grantee) {
@@ -128,7 +155,12 @@ pub(crate) fn revoke<R: Read>(
         Some(rotation) => rotate(ctx, name, topic, &readers, rotation)?,
         None => {
             let holds_key = ctx.exists(&keys::sealed_key(name, topic.epoch, grantee))?;
-            ensure!(!holds_key, RotationMissing, "{grantee} holds the key of epoch {}", topic.epoch.0);
+            ensure!(
+                !holds_key,
+                RotationMissing,
+                "{grantee} holds the key of epoch {}",
+                topic.epoch.0
+            );
         }
     }
     grant.revoked = Some(ctx.block.moment());
@@ -144,7 +176,11 @@ fn rotate<R: Read>(
     remaining: &Readers,
     rotation: &Rotation,
 ) -> Result<(), Stop> {
-    ensure!(topic.mode == TopicMode::Sealed, RotationUnexpected, "'{name}'");
+    ensure!(
+        topic.mode == TopicMode::Sealed,
+        RotationUnexpected,
+        "'{name}'"
+    );
     let next = topic.epoch.0.checked_add(1).map(KeyEpoch);
     ensure!(
         next == Some(rotation.epoch),
@@ -157,7 +193,11 @@ fn rotate<R: Read>(
     for item in &rotation.keys {
         let client = &item.client;
         let sealed = expect_key(true, Some(&item.sealed), client)?.unwrap_or_default();
-        ensure!(offered.insert(client, sealed).is_none(), RotationNamesStranger, "{client} twice");
+        ensure!(
+            offered.insert(client, sealed).is_none(),
+            RotationNamesStranger,
+            "{client} twice"
+        );
     }
     let mut entitled = vec![topic.owner.clone()];
     for (client, wants) in wants_key(ctx, name, remaining)? {
@@ -173,7 +213,10 @@ fn rotate<R: Read>(
         let sealed = offered
             .remove(&client)
             .ok_or_else(|| Code::RotationMissesReader.because(&client))?;
-        ctx.put(keys::sealed_key(name, rotation.epoch, &client), &SealedKey { sealed });
+        ctx.put(
+            keys::sealed_key(name, rotation.epoch, &client),
+            &SealedKey { sealed },
+        );
     }
     if let Some(stranger) = offered.keys().next() {
         return Err(Code::RotationNamesStranger.because(stranger).into());
@@ -199,13 +242,14 @@ fn wants_key<R: Read>(
     readers: &Readers,
 ) -> Result<Vec<(ClientId, Wants)>, Fault> {
     let clients = &readers.clients;
-    let first = clients.iter().flat_map(|client| [keys::grant(client, name), keys::client(client)]);
+    let first = clients
+        .iter()
+        .flat_map(|client| [keys::grant(client, name), keys::client(client)]);
     ctx.touch(first)?;
     let mut certificates = Vec::new();
     for client in clients {
         let key = keys::client(client);
-        let entry: crate::entry::ClientEntry =
-            ctx.entry(&key)?.ok_or(Fault::Corrupt { key })?;
+        let entry: crate::entry::ClientEntry = ctx.entry(&key)?.ok_or(Fault::Corrupt { key })?;
         certificates.push(keys::certificate(&entry.certificate));
     }
     ctx.touch(certificates)?;
@@ -233,7 +277,12 @@ fn owned_topic<R: Read>(ctx: &Context<'_, R>, name: &TopicName) -> Result<TopicE
     let topic: TopicEntry = ctx
         .entry(&keys::topic(name))?
         .ok_or_else(|| Code::UnknownTopic.because(format_args!("'{name}'")))?;
-    ensure!(topic.owner == ctx.sender.client, NotOwner, "'{name}' belongs to {}", topic.owner);
+    ensure!(
+        topic.owner == ctx.sender.client,
+        NotOwner,
+        "'{name}' belongs to {}",
+        topic.owner
+    );
     Ok(topic)
 }
 
@@ -243,16 +292,29 @@ fn readers_of<R: Read>(ctx: &Context<'_, R>, name: &TopicName) -> Result<Readers
 }
 
 fn check_terms(call: &GrantTopic, topic: &TopicEntry, now_s: u64) -> Result<(), Stop> {
-    ensure!(call.grantee != topic.owner, GrantToOwner, "{}", call.grantee);
+    ensure!(
+        call.grantee != topic.owner,
+        GrantToOwner,
+        "{}",
+        call.grantee
+    );
     ensure!(!call.rights.is_empty(), RightsEmpty, "{}", call.grantee);
     if let Some(expires_s) = call.expires_s {
-        ensure!(expires_s > now_s, GrantExpired, "expires at {expires_s}, block time is {now_s}");
+        ensure!(
+            expires_s > now_s,
+            GrantExpired,
+            "expires at {expires_s}, block time is {now_s}"
+        );
     }
     if let (Some(from_s), Some(to_s)) = (call.from_s, call.to_s) {
         ensure!(from_s <= to_s, GrantRange, "from {from_s} to {to_s}");
     }
     let length = call.purpose.len();
-    ensure!(length <= PURPOSE_BYTES, PurposeTooLong, "{length} bytes, at most {PURPOSE_BYTES}");
+    ensure!(
+        length <= PURPOSE_BYTES,
+        PurposeTooLong,
+        "{length} bytes, at most {PURPOSE_BYTES}"
+    );
     ensure!(
         call.epoch == topic.epoch,
         WrongEpoch,
@@ -268,12 +330,17 @@ fn check_grantee<R: Read>(
     grantee: &ClientId,
     grantee_key: &[u8],
 ) -> Result<(), Stop> {
-    let (_, certificate) = certificate_of(ctx, grantee_key)?
-        .ok_or_else(|| Code::UnknownGrantee.because(grantee))?;
+    let (_, certificate) =
+        certificate_of(ctx, grantee_key)?.ok_or_else(|| Code::UnknownGrantee.because(grantee))?;
     let live = certificate.status(ctx.block.time_s()) == CertificateStatus::Live;
     ensure!(live, GranteeNotLive, "{grantee}");
     let role = certificate.role;
-    ensure!(TOPIC_ROLES.contains(&role), GranteeRole, "{grantee} is {}", role.as_str());
+    ensure!(
+        TOPIC_ROLES.contains(&role),
+        GranteeRole,
+        "{grantee} is {}",
+        role.as_str()
+    );
     Ok(())
 }
 

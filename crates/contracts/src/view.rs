@@ -19,7 +19,9 @@ pub const PAGE_ENTRIES: usize = 1_000;
 
 /// The block isn't the next one: load the view anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the view is at height {have}, so block {got} isn't the next: load the view from the store")]
+#[error(
+    "the view is at height {have}, so block {got} isn't the next: load the view from the store"
+)]
 pub struct OutOfOrder {
     /// Height of the view.
     pub have: u64,
@@ -67,14 +69,22 @@ pub struct Page {
 
 impl Default for Page {
     fn default() -> Self {
-        Self { after: None, limit: PAGE_ENTRIES, newest_first: false }
+        Self {
+            after: None,
+            limit: PAGE_ENTRIES,
+            newest_first: false,
+        }
     }
 }
 
 impl Page {
     /// The newest `limit` entries, newest first.
     pub fn newest(limit: usize) -> Self {
-        Self { after: None, limit, newest_first: true }
+        Self {
+            after: None,
+            limit,
+            newest_first: true,
+        }
     }
 }
 
@@ -111,13 +121,25 @@ impl View {
         time_ms: u64,
         entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
     ) -> Self {
-        Self { height, time_ms, entries: entries.into_iter().collect() }
+        Self {
+            height,
+            time_ms,
+            entries: entries.into_iter().collect(),
+        }
     }
 
     /// Takes over what the next block wrote, and says whose rights it may have changed.
-    pub fn apply(&mut self, height: u64, time_ms: u64, writes: &Writes) -> Result<Changes, OutOfOrder> {
+    pub fn apply(
+        &mut self,
+        height: u64,
+        time_ms: u64,
+        writes: &Writes,
+    ) -> Result<Changes, OutOfOrder> {
         if height != self.height + 1 {
-            return Err(OutOfOrder { have: self.height, got: height });
+            return Err(OutOfOrder {
+                have: self.height,
+                got: height,
+            });
         }
         let mut changes = Changes::default();
         for (key, value) in writes.iter() {
@@ -159,12 +181,18 @@ impl View {
 
     /// All entries, in key order.
     pub fn entries(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+        self.entries
+            .iter()
+            .map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 
     /// The block that a transaction sent now would be in: what [`crate::authenticate`] asks for.
     pub fn next_block(&self, chain: sealwire_envelope::ChainId, now_ms: u64) -> Block {
-        Block { chain, height: self.height + 1, time_ms: now_ms.max(self.time_ms) }
+        Block {
+            chain,
+            height: self.height + 1,
+            time_ms: now_ms.max(self.time_ms),
+        }
     }
 
     /// Whether a client may do something now (Unix milliseconds), and why; see [`crate::decide`].
@@ -185,18 +213,32 @@ impl View {
             _ => (lower, upper),
         };
         if is_empty(&bounds) {
-            return Scan { entries: Vec::new(), next: None };
+            return Scan {
+                entries: Vec::new(),
+                next: None,
+            };
         }
         let limit = page.limit.clamp(1, PAGE_ENTRIES);
         let range = self.entries.range::<Vec<u8>, _>(bounds);
         let mut entries: Vec<(&[u8], &[u8])> = if page.newest_first {
-            range.rev().take(limit + 1).map(|(k, v)| (k.as_slice(), v.as_slice())).collect()
+            range
+                .rev()
+                .take(limit + 1)
+                .map(|(k, v)| (k.as_slice(), v.as_slice()))
+                .collect()
         } else {
-            range.take(limit + 1).map(|(k, v)| (k.as_slice(), v.as_slice())).collect()
+            range
+                .take(limit + 1)
+                .map(|(k, v)| (k.as_slice(), v.as_slice()))
+                .collect()
         };
         let more = entries.len() > limit;
         entries.truncate(limit);
-        let next = if more { entries.last().map(|(key, _)| key.to_vec()) } else { None };
+        let next = if more {
+            entries.last().map(|(key, _)| key.to_vec())
+        } else {
+            None
+        };
         Scan { entries, next }
     }
 }

@@ -1,0 +1,135 @@
+//! One history, one result: whatever the state is read through, and however often reading was interrupted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use sealwire_contracts::{
+    BlockError, BlockExecution, Fault, Missing, Read, View, execute_block, footprint,
+};
+
+use crate::model::play;
+use crate::world::World;
+
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A store that knows nothing until it is told to fetch.
+struct Lazy<'a> {
+    store: &'a State,
+    fetched: RefCell<BTreeSet<Vec<u8>>>,
+    runs: Cell<usize>,
+}
+
+impl<'a> Lazy<'a> {
+    fn new(store: &'a State) -> Self {
+        Self { store, fetched: RefCell::default(), runs: Cell::new(0) }
+    }
+
+    fn fetch(&self, keys: impl IntoIterator<Item = Vec<u8>>) {
+        self.fetched.borrow_mut().extend(keys);
+    }
+}
+
+impl Read for Lazy<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Missing> {
+        if self.fetched.borrow().contains(key) {
+            Ok(self.store.get(key).cloned())
+        } else {
+            Err(Missing::one(key))
+        }
+    }
+}
+
+/// Executes, fetching what is missing, until it is done.
+fn run(world: &World, at: usize, lazy: &Lazy<'_>) -> BlockExecution {
+    let (block, transactions, _) = &world.blocks[at];
+    loop {
+        lazy.runs.set(lazy.runs.get() + 1);
+        match execute_block(&world.genesis, block, transactions, lazy) {
+            Ok(done) => return done,
+            Err(BlockError::Fault(Fault::Missing(missing))) => {
+                assert!(!missing.keys.is_empty());
+                let known = lazy.fetched.borrow();
+                assert!(missing.keys.iter().all(|key| !known.contains(key)), "asked twice");
+                drop(known);
+                lazy.fetch(missing.keys);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+fn apply(state: &mut State, done: BlockExecution) {
+    for (key, value) in done.writes {
+        match value {
+            Some(value) => drop(state.insert(key, value)),
+            None => drop(state.remove(&key)),
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let (one, two) = (play(11, 60), play(11, 60));
+    assert_eq!(one.state, two.state);
+    assert_eq!(one.blocks.len(), two.blocks.len());
+    for (a, b) in one.blocks.iter().zip(&two.blocks) {
+        assert_eq!(a.2, b.2);
+    }
+    assert_ne!(one.state, play(12, 60).state, "the seed has no effect: the test compares nothing");
+}
+
+#[test]
+fn a_run_that_was_interrupted_by_missing_reads_is_the_same_run() {
+    let world = play(3, 80);
+    let mut state = State::new();
+    for at in 0..world.blocks.len() {
+        let lazy = Lazy::new(&state);
+        let done = run(&world, at, &lazy);
+        assert_eq!(done.writes, world.blocks[at].2, "block {at}");
+        apply(&mut state, done);
+    }
+    assert_eq!(state, world.state);
+}
+
+/// With the footprint fetched beforehand, a call needs at most two more rounds, however long it is.
+#[test]
+fn the_footprint_spares_most_rounds() {
+    let world = play(3, 80);
+    let mut state = State::new();
+    let (mut runs, mut transactions) = (0, 0);
+    for at in 0..world.blocks.len() {
+        let lazy = Lazy::new(&state);
+        for tx in &world.blocks[at].1 {
+            lazy.fetch(footprint(tx));
+        }
+        let done = run(&world, at, &lazy);
+        let most = 1 + 2 * world.blocks[at].1.len();
+        assert!(lazy.runs.get() <= most, "block {at}: {} runs", lazy.runs.get());
+        runs += lazy.runs.get();
+        transactions += world.blocks[at].1.len();
+        apply(&mut state, done);
+    }
+    assert!(runs < 2 * transactions, "{runs} runs for {transactions} transactions");
+}
+
+#[test]
+fn a_view_that_followed_and_one_that_was_loaded_are_the_same() {
+    let world = play(5, 60);
+    let view = &world.view;
+    let entries = world.state.clone();
+    let loaded = View::load(view.height(), view.time_ms(), entries);
+    assert!(loaded.entries().eq(view.entries()));
+    assert_eq!((loaded.height(), loaded.len()), (view.height(), view.len()));
+}
+
+#[test]
+fn a_view_takes_the_next_block_only() {
+    let world = World::founded();
+    let mut view = world.view.clone();
+    let height = view.height();
+    for wrong in [0, height, height + 2] {
+        let refused = view.apply(wrong, 0, &Default::default()).unwrap_err();
+        assert_eq!((refused.have, refused.got), (height, wrong));
+    }
+    view.apply(height + 1, 0, &Default::default()).unwrap();
+}

@@ -1,0 +1,105 @@
+//! Every call by every role: who may, who may not.
+
+use sealwire_contracts::Code;
+use sealwire_envelope::{Call, EventKind};
+use sealwire_sm::cert::Role;
+
+use crate::world::*;
+
+/// Roles in the order of the table's columns, with the client that has it.
+const COLUMNS: [(&str, &str); 5] = [
+    ("operator", "acme.op"),
+    ("gateway", "acme.gw"),
+    ("device", "acme.dev"),
+    ("user", "acme.user"),
+    ("validator", "acme.val"),
+];
+
+/// One valid call of each kind for this sender, in a world where it can be applied.
+fn call(world: &mut World, kind: &str, sender: &str) -> Call {
+    let own = format!("{}t", client(sender).topic_prefix());
+    match kind {
+        "register-certificate" => {
+            let certificate = world.certify("acme.new", Role::Device, VALID_S);
+            register(certificate.der())
+        }
+        "revoke-certificate" => revoke_certificate(world.id_of("acme.op2")),
+        "register-topic" => Call::RegisterTopic(claim(&own)),
+        "grant-topic" => Call::GrantTopic(grant(&own, "beta.user")),
+        "revoke-grant" => Call::RevokeGrant(revoke(&own, "beta.dev", 1, &[sender])),
+        "anchor" => {
+            anchors(vec![anchor(1, "beta/dev/t", sender, world.now_s())])
+        }
+        "log-retrieval" => retrievals(vec![retrieval(0, "beta.user")]),
+        "log-events" => events(vec![event("beta.dev", EventKind::Connected)]),
+        other => panic!("no such call: {other}"),
+    }
+}
+
+/// Topics, a grant and a package for the calls to work on.
+fn prepared() -> World {
+    let mut world = World::new();
+    world.must("beta.dev", Call::RegisterTopic(claim("beta/dev/t")));
+    let now_s = world.now_s();
+    world.must("beta.gw", anchors(vec![anchor(0, "beta/dev/t", "beta.gw", now_s)]));
+    world
+}
+
+#[test]
+fn every_call_by_every_role() {
+    #[rustfmt::skip]
+    let table = [
+        //                        operator gateway device user  validator
+        ("register-certificate", [true,    false,  false, false, false]),
+        ("revoke-certificate",   [true,    false,  false, false, false]),
+        ("register-topic",       [false,   false,  true,  true,  false]),
+        ("grant-topic",          [false,   false,  true,  true,  false]),
+        ("revoke-grant",         [false,   false,  true,  true,  false]),
+        ("anchor",               [false,   true,   false, false, false]),
+        ("log-retrieval",        [false,   true,   false, false, false]),
+        ("log-events",           [false,   true,   false, false, false]),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for (kind, allowed) in table {
+        for ((role, sender), allowed) in COLUMNS.into_iter().zip(allowed) {
+            let mut case = prepared_for(kind, sender, allowed);
+            let call = call(&mut case, kind, sender);
+            assert_eq!(call.name(), kind);
+            seen.insert(call.name());
+            let outcome = case.run(sender, call);
+            let expected = if allowed { Code::Applied } else { Code::RoleNotAllowed };
+            assert_eq!(outcome.code, expected, "{kind} by {role}: {outcome}");
+        }
+    }
+    // One new call without a row fails here: `Call` has eight variants.
+    assert_eq!(seen.len(), 8);
+}
+
+/// A world in which the call would be applied, were it for the role.
+fn prepared_for(kind: &str, sender: &str, allowed: bool) -> World {
+    let mut case = prepared();
+    let own = format!("{}t", client(sender).topic_prefix());
+    if allowed && kind.contains("grant") {
+        case.must(sender, Call::RegisterTopic(claim(&own)));
+        case.must(sender, Call::GrantTopic(grant(&own, "beta.dev")));
+    }
+    case
+}
+
+/// The other organisation's people have no say over this one's.
+#[test]
+fn no_call_reaches_into_another_organisation() {
+    let mut world = prepared();
+    let certificate = world.certify("acme.new", Role::Device, VALID_S);
+    let foreign = world.id_of("acme.dev");
+    for (sender, call, code) in [
+        ("beta.op", register(certificate.der()), Code::OtherOrganisation),
+        ("beta.op", revoke_certificate(foreign), Code::OtherOrganisation),
+        ("acme.dev", Call::RegisterTopic(claim("beta/dev/u")), Code::OutsidePrefix),
+        ("acme.dev", Call::GrantTopic(grant("beta/dev/t", "acme.user")), Code::NotOwner),
+        ("acme.dev", Call::RevokeGrant(revoke("beta/dev/t", "acme.user", 1, &[])), Code::NotOwner),
+    ] {
+        let outcome = world.run(sender, call);
+        assert_eq!(outcome.code, code, "{outcome}");
+    }
+}

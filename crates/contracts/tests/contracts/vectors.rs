@@ -1,0 +1,140 @@
+//! State keys and entries, byte for byte: what is stored can't change by accident.
+//!
+//! The expected text lies in `tests/vectors/`. Where a change is meant, write what the failing test
+//! prints into the file, and say in the commit why old ledgers still work or need not.
+
+use sealwire_contracts::entry::*;
+use sealwire_contracts::keys::{NotAStateKey, Position, StateKey};
+use sealwire_contracts::{Code, Reason};
+use sealwire_envelope::*;
+use sealwire_sm::cert::Role;
+use sealwire_sm::{Sm3Digest, sm3};
+
+use crate::world::*;
+
+fn all_keys() -> Vec<StateKey> {
+    let digest = Sm3Digest([0xab; 32]);
+    let at = Position { height: 0x0102, tx: 3, item: 4 };
+    let (who, name) = (client("acme.press-7"), topic("acme/press-7/temp"));
+    vec![
+        StateKey::Consortium,
+        StateKey::Organisation("acme".parse().unwrap()),
+        StateKey::Certificate(CertId(digest)),
+        StateKey::Client(who.clone()),
+        StateKey::Topic(name.clone()),
+        StateKey::Readers(name.clone()),
+        StateKey::Grant { grantee: who.clone(), topic: name.clone() },
+        StateKey::SealedKey { topic: name.clone(), epoch: KeyEpoch(0x2f), client: who.clone() },
+        StateKey::Package(PackageId(digest)),
+        StateKey::TopicPackage { topic: name, to_ms: 0x2f00, package: PackageId(digest) },
+        StateKey::Retrieval { package: PackageId(digest), at },
+        StateKey::Batch { gateway: who.clone(), height: 0x2f2f, tx: 1 },
+        StateKey::Event { client: who, kind: 0x2f, at },
+        StateKey::Outcome(TxId(digest)),
+    ]
+}
+
+#[test]
+fn keys_are_pinned() {
+    let mut text = String::new();
+    for key in all_keys() {
+        let bytes = key.to_bytes();
+        assert_eq!(StateKey::parse(&bytes), Ok(key));
+        text.push_str(&hex::encode(&bytes));
+        text.push('\n');
+    }
+    assert_eq!(text, include_str!("../vectors/keys.txt"), "\n{text}");
+}
+
+/// Only what a constructor makes is a key: no byte may be missing or too many.
+#[test]
+fn other_bytes_are_no_keys() {
+    for key in all_keys() {
+        let bytes = key.to_bytes();
+        for cut in 0..bytes.len() {
+            if let Ok(other) = StateKey::parse(&bytes[..cut]) {
+                assert_eq!(other.to_bytes(), &bytes[..cut], "{key:?} cut at {cut}");
+            }
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(StateKey::parse(&longer), Err(NotAStateKey), "{key:?} and a byte");
+    }
+    for bytes in [&b""[..], b"x", b"c/consortium2", b"i/client/ACME.x", b"t/topic/a/+", b"tx/short"] {
+        assert_eq!(StateKey::parse(bytes), Err(NotAStateKey));
+    }
+}
+
+#[test]
+fn histories_sort_by_time() {
+    let who = client("acme.gw");
+    let key = |height, tx| sealwire_contracts::keys::batch(&who, height, tx);
+    let times = [(0, 0), (0, 1), (1, 0), (255, 9), (256, 0), (256, 256), (u64::MAX, u32::MAX)];
+    assert!(times.map(|(height, tx)| key(height, tx)).is_sorted());
+}
+
+#[test]
+fn entries_are_pinned() {
+    let at = Moment { height: 7, time_ms: 1_760_000_000_000 };
+    let who = client("acme.press-7");
+    let entries: Vec<(&str, Vec<u8>)> = vec![
+        (
+            "certificate",
+            encode(&CertificateEntry {
+                client: who.clone(),
+                role: Role::Device,
+                not_before_s: 1,
+                not_after_s: 2,
+                public_key: Blob(vec![2; 33]),
+                der: Blob(vec![0x30; 4]),
+                registered: at,
+                revoked: Some(Revocation { at, by: client("acme.op"), reason: "lost".into() }),
+            }),
+        ),
+        ("client", encode(&ClientEntry { certificate: CertId(sm3(&[b"x"])) })),
+        (
+            "topic",
+            encode(&TopicEntry {
+                owner: who.clone(),
+                mode: TopicMode::Sealed,
+                epoch: KeyEpoch(3),
+                registered: at,
+            }),
+        ),
+        ("readers", encode(&Readers { clients: vec![who.clone()] })),
+        (
+            "grant",
+            encode(&GrantEntry {
+                rights: Rights::READ | Rights::SUBSCRIBE,
+                expires_s: Some(9),
+                from_s: None,
+                to_s: Some(8),
+                purpose: "maintenance".into(),
+                epoch: KeyEpoch(3),
+                granted: at,
+                revoked: None,
+            }),
+        ),
+        ("sealed-key", encode(&SealedKey { sealed: Blob(vec![1; 3]) })),
+        ("mark", encode(&Mark {})),
+        (
+            "batch",
+            encode(&BatchEntry { at, items: vec![BatchItem { client: who, kind: 2 }] }),
+        ),
+        (
+            "outcome",
+            encode(&OutcomeEntry { at, index: 1, code: Code::NotOwner, detail: "it".into() }),
+        ),
+    ];
+    let text: String =
+        entries.iter().map(|(name, bytes)| format!("{name} {}\n", hex::encode(bytes))).collect();
+    assert_eq!(text, include_str!("../vectors/entries.txt"), "\n{text}");
+}
+
+#[test]
+fn reasons_are_pinned() {
+    let text: String =
+        Reason::ALL.iter().map(|reason| format!("{} {}\n", reason.number(), reason.name())).collect();
+    assert_eq!(text, include_str!("../vectors/reasons.txt"), "\n{text}");
+    assert!(Reason::ALL.iter().all(|reason| reason.allows() == (reason.number() < 10)));
+}
