@@ -5,6 +5,8 @@
 //!                    payload: bstr]
 //! PackageManifest = [version: 1, gateway: tstr, topic: tstr, first: uint, count: uint,
 //!                    from_ms: uint, to_ms: uint, root: digest]
+//! Package         = [manifest: PackageManifest, records: [* bstr]]
+//! PackagedRecord  = [manifest: PackageManifest, index: uint, record: bstr, path: [* digest]]
 //! package id      = SM3("sealwire package" || CBOR of manifest)
 //! leaf            = CBOR of ArchivedRecord
 //! root            = RFC 6962-shaped Merkle root over the leaves, with SM3
@@ -99,4 +101,21 @@ pub struct Package {
     /// The messages, each the CBOR of an [`ArchivedRecord`]: a leaf of the tree as it is.
     #[n(1)]
     pub records: Vec<Blob>,
+}
+
+/// One message of a package with the way to the package's root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct PackagedRecord {
+    /// The package's manifest.
+    #[n(0)]
+    pub manifest: PackageManifest,
+    /// Place of the message in the package, from 0.
+    #[n(1)]
+    pub index: u64,
+    /// The CBOR of an [`ArchivedRecord`], byte for byte as it was archived.
+    #[n(2)]
+    pub record: Blob,
+    /// Merkle path from the record upwards.
+    #[n(3)]
+    pub path: Vec<Sm3Digest>,
 }
