@@ -1,0 +1,251 @@
+//! What is where under `--home`:
+//!
+//! ```text
+//! <home>/genesis.json            what all agree on
+//! <home>/<org>/root.key          the organisation's root: keep it offline in earnest
+//! <home>/<org>/root.pem
+//! <home>/<org>/org.toml          addresses of node and gateway, and of the other nodes
+//! <home>/<org>/validator.key     the key with which its validator votes
+//! <home>/<org>/node/             the validator's ledger
+//! <home>/<org>/operator/         the operator's key and certificate
+//! <home>/<org>/gateway/          the gateway's key, certificate, follower and archive
+//! <home>/<org>/clients/<name>/   devices and users that were enrolled here
+//! ```
+//!
+//! Key files have mode 0600. In earnest, each organisation has only its own directory and the
+//! genesis file; `init` makes all of them in one place, for one person who tries things out.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use sealwire_envelope::{ClientId, Genesis, OrgId};
+use sealwire_sm::{Certificate, SecretKey, keyfile};
+use serde::{Deserialize, Serialize};
+
+/// The home directory.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// An organisation's addresses: `org.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrgConfig {
+    /// Whose.
+    pub org: OrgId,
+    /// Where its validator listens to the other validators.
+    pub p2p: SocketAddr,
+    /// Where its validator serves the ledger's HTTP API.
+    pub http: SocketAddr,
+    /// Where its gateway listens to MQTT clients.
+    pub mqtt: SocketAddr,
+    /// Where its gateway serves the archive over HTTP.
+    pub gateway_http: SocketAddr,
+    /// Close a package after so many messages.
+    #[serde(default = "package_messages")]
+    pub package_messages: usize,
+    /// Close a package after so many milliseconds.
+    #[serde(default = "package_age_ms")]
+    pub package_age_ms: u64,
+    /// The other validators.
+    pub peers: Vec<Peer>,
+}
+
+fn package_messages() -> usize {
+    1000
+}
+
+fn package_age_ms() -> u64 {
+    10_000
+}
+
+/// Another organisation's validator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Whose.
+    pub org: OrgId,
+    /// Where it listens to validators.
+    pub p2p: SocketAddr,
+    /// Where it serves the ledger's HTTP API.
+    pub http: SocketAddr,
+}
+
+impl Home {
+    /// The directory of `--home`, else `~/.sealwire`.
+    ///
+    /// # Errors
+    /// When neither is known.
+    pub fn new(given: Option<PathBuf>) -> Result<Self> {
+        let root = match given {
+            Some(root) => root,
+            None => {
+                let user = std::env::var_os("HOME")
+                    .context("no home directory: set HOME, or say --home DIR (or SEALWIRE_HOME)")?;
+                Path::new(&user).join(".sealwire")
+            }
+        };
+        Ok(Self { root })
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The genesis file.
+    pub fn genesis_path(&self) -> PathBuf {
+        self.root.join("genesis.json")
+    }
+
+    /// Reads the genesis file.
+    ///
+    /// # Errors
+    /// When there is none, or it is broken.
+    pub fn genesis(&self) -> Result<Genesis> {
+        read_genesis(&self.genesis_path())
+    }
+
+    /// An organisation's directory.
+    pub fn org(&self, org: &OrgId) -> PathBuf {
+        self.root.join(org.as_str())
+    }
+
+    /// The validator's ledger.
+    pub fn node_dir(&self, org: &OrgId) -> PathBuf {
+        self.org(org).join("node")
+    }
+
+    /// The gateway's directory.
+    pub fn gateway_dir(&self, org: &OrgId) -> PathBuf {
+        self.org(org).join("gateway")
+    }
+
+    /// The operator's directory.
+    pub fn operator_dir(&self, org: &OrgId) -> PathBuf {
+        self.org(org).join("operator")
+    }
+
+    /// A client's directory.
+    pub fn client_dir(&self, client: &ClientId) -> PathBuf {
+        self.org(&client.org()).join("clients").join(client.name())
+    }
+
+    /// Reads an organisation's `org.toml`.
+    ///
+    /// # Errors
+    /// When the organisation isn't in this home, or the file is broken.
+    pub fn org_config(&self, org: &OrgId) -> Result<OrgConfig> {
+        let path = self.org(org).join("org.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!(
+                "organisation '{org}' isn't in {}: `sealwire init` makes it",
+                self.root.display()
+            )
+        })?;
+        toml::from_str(&text).with_context(|| format!("{} can't be read", path.display()))
+    }
+
+    /// Writes an organisation's `org.toml`.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write_org_config(&self, config: &OrgConfig) -> Result<()> {
+        let path = self.org(&config.org).join("org.toml");
+        let text = toml::to_string_pretty(config).context("configuration as TOML")?;
+        keyfile::write_private(&path, text.as_bytes())
+            .with_context(|| format!("{} can't be written", path.display()))
+    }
+
+    /// The organisations that are in this home.
+    ///
+    /// # Errors
+    /// When there is no genesis file.
+    pub fn orgs_here(&self) -> Result<Vec<OrgConfig>> {
+        let genesis = self.genesis()?;
+        let here = genesis
+            .orgs
+            .iter()
+            .filter(|o| self.org(&o.org).join("org.toml").exists());
+        here.map(|o| self.org_config(&o.org)).collect()
+    }
+
+    /// HTTP addresses of ledger nodes, `first`'s own first.
+    ///
+    /// # Errors
+    /// When no organisation is in this home.
+    pub fn ledger_urls(&self, first: Option<&OrgId>) -> Result<Vec<String>> {
+        let configs = match first {
+            Some(org) => vec![self.org_config(org)?],
+            None => self.orgs_here()?,
+        };
+        let Some(config) = configs.first() else {
+            bail!(
+                "no organisation is in {}: run `sealwire init` first",
+                self.root.display()
+            );
+        };
+        let own = std::iter::once(config.http);
+        let all = own.chain(config.peers.iter().map(|peer| peer.http));
+        Ok(all.map(|address| format!("http://{address}")).collect())
+    }
+}
+
+/// Reads a genesis file.
+///
+/// # Errors
+/// When there is none, or it is broken.
+pub fn read_genesis(path: &Path) -> Result<Genesis> {
+    let json = std::fs::read(path).with_context(|| {
+        format!(
+            "no genesis file at {}: run `sealwire init`, or say --home DIR of an existing one",
+            path.display()
+        )
+    })?;
+    Genesis::from_json(&json).with_context(|| format!("{} can't be used", path.display()))
+}
+
+/// A key and its certificate: `<dir>/client.key`, `<dir>/client.pem`.
+///
+/// # Errors
+/// When one is missing or they don't belong together.
+pub fn read_credentials(dir: &Path) -> Result<(SecretKey, Certificate)> {
+    let key = keyfile::read(&dir.join("client.key"), None)?;
+    let path = dir.join("client.pem");
+    let pem = std::fs::read_to_string(&path)
+        .with_context(|| format!("no certificate at {}", path.display()))?;
+    let certificate =
+        Certificate::from_pem(&pem).with_context(|| format!("{} can't be used", path.display()))?;
+    if key.public_key() != &certificate.public_key {
+        bail!("{}: the certificate is for another key", path.display());
+    }
+    Ok((key, certificate))
+}
+
+/// Writes a key and its certificate.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_credentials(dir: &Path, key: &SecretKey, certificate: &Certificate) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
+    write_key(&dir.join("client.key"), key)?;
+    let path = dir.join("client.pem");
+    std::fs::write(&path, certificate.to_pem())
+        .with_context(|| format!("{} can't be written", path.display()))
+}
+
+/// Writes a key file without passphrase.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_key(path: &Path, key: &SecretKey) -> Result<()> {
+    Ok(keyfile::write(
+        path,
+        key,
+        None::<(&str, &mut rand::rngs::ThreadRng)>,
+    )?)
+}

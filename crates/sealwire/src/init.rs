@@ -1,0 +1,211 @@
+//! `sealwire init`: a consortium's genesis, and a home for each organisation.
+//!
+//! Each organisation gets a root (signs certificates), an operator (issues and revokes), a validator
+//! key (votes) and a gateway. Operators and gateways are registered by genesis itself.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sealwire_envelope::{
+    Blob, ClientId, Genesis, OrgGenesis, OrgId,
+    genesis::{GENESIS_VERSION, ORGS_MAX},
+};
+use sealwire_sm::{
+    Certificate, Role, SecretKey,
+    cert::{Subject, issue, issue_root},
+    keyfile,
+};
+
+use crate::home::{self, Home, OrgConfig, Peer};
+
+const DAY_S: u64 = 86_400;
+/// How long a root is valid, in days.
+const ROOT_DAYS: u64 = 20 * 365;
+/// How long operators' and gateways' certificates are valid, in days.
+const STAFF_DAYS: u64 = 5 * 365;
+/// Ports that one organisation takes.
+pub const PORTS_PER_ORG: u16 = 10;
+
+/// The name of every organisation's operator.
+pub const OPERATOR: &str = "operator";
+/// The name of every organisation's gateway.
+pub const GATEWAY: &str = "gateway";
+
+/// What a consortium shall be.
+pub struct Plan {
+    /// For people.
+    pub name: String,
+    /// Its organisations and the addresses of each.
+    pub orgs: Vec<(OrgId, Addresses)>,
+    /// Shortest time between two blocks, in milliseconds.
+    pub block_interval_ms: u64,
+    /// Now, milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Where an organisation's services listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Validator to validators.
+    pub p2p: SocketAddr,
+    /// Ledger HTTP.
+    pub http: SocketAddr,
+    /// MQTT.
+    pub mqtt: SocketAddr,
+    /// Archive HTTP.
+    pub gateway_http: SocketAddr,
+}
+
+impl Addresses {
+    /// Consecutive ports on loopback.
+    ///
+    /// # Errors
+    /// When they don't fit below 65,536.
+    pub fn from_base(base_port: u16, index: usize) -> Result<Self> {
+        let first = u16::try_from(index)
+            .ok()
+            .and_then(|i| i.checked_mul(PORTS_PER_ORG))
+            .and_then(|offset| base_port.checked_add(offset))
+            .filter(|first| *first <= u16::MAX - PORTS_PER_ORG)
+            .context("the ports don't fit below 65,536: choose a lower --base-port")?;
+        let at = |offset| SocketAddr::from((Ipv4Addr::LOCALHOST, first + offset));
+        Ok(Self {
+            p2p: at(0),
+            http: at(1),
+            mqtt: at(2),
+            gateway_http: at(3),
+        })
+    }
+}
+
+/// Makes everything under `home`.
+///
+/// # Errors
+/// When there is a genesis already, the organisations don't make a consortium, or the file system
+/// refuses.
+pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
+    ensure!(
+        !home.genesis_path().exists(),
+        "{} exists already: choose another --home, or remove it to start anew",
+        home.genesis_path().display()
+    );
+    plan.orgs.sort_by(|a, b| a.0.cmp(&b.0));
+    ensure!(
+        plan.orgs.windows(2).all(|pair| pair[0].0 != pair[1].0),
+        "an organisation is named twice"
+    );
+    ensure!(
+        (1..=ORGS_MAX).contains(&plan.orgs.len()),
+        "give 1 to {ORGS_MAX} organisations"
+    );
+    let mut orgs = Vec::new();
+    for (org, addresses) in &plan.orgs {
+        orgs.push(make_org(home, org, &plan)?);
+        let peers = plan.orgs.iter().filter(|(other, _)| other != org);
+        let peers = peers
+            .map(|(org, a)| Peer {
+                org: org.clone(),
+                p2p: a.p2p,
+                http: a.http,
+            })
+            .collect();
+        home.write_org_config(&OrgConfig {
+            org: org.clone(),
+            p2p: addresses.p2p,
+            http: addresses.http,
+            mqtt: addresses.mqtt,
+            gateway_http: addresses.gateway_http,
+            package_messages: 1000,
+            package_age_ms: 10_000,
+            peers,
+        })?;
+    }
+    let genesis = Genesis {
+        version: GENESIS_VERSION,
+        name: plan.name,
+        created_ms: plan.now_ms,
+        block_interval_ms: plan.block_interval_ms,
+        orgs,
+    };
+    sealwire_contracts::consortium::check(&genesis).context("the new genesis is unsound")?;
+    keyfile::write_private(&home.genesis_path(), genesis.to_json().as_bytes())
+        .context("the genesis file can't be written")?;
+    Ok(genesis)
+}
+
+fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<OrgGenesis> {
+    let dir = home.org(org);
+    if dir.exists() {
+        bail!(
+            "{} exists already: remove it, or choose another --home",
+            dir.display()
+        );
+    }
+    std::fs::create_dir_all(&dir).with_context(|| format!("{} can't be made", dir.display()))?;
+    let rng = &mut rand::rng();
+    let now_s = plan.now_ms / 1000;
+    let root_key = SecretKey::generate(rng);
+    let root_name = format!("{org} root");
+    let root = issue_root(
+        rng,
+        &root_key,
+        &Subject {
+            organisation: org.as_str(),
+            role: Role::Root,
+            name: &root_name,
+            not_before_s: now_s - DAY_S,
+            not_after_s: now_s + ROOT_DAYS * DAY_S,
+        },
+    )?;
+    home::write_key(&dir.join("root.key"), &root_key)?;
+    std::fs::write(dir.join("root.pem"), root.to_pem()).context("root.pem can't be written")?;
+    let validator = SecretKey::generate(rng);
+    home::write_key(&dir.join("validator.key"), &validator)?;
+    let mut certificates = Vec::new();
+    for (name, role, target) in [
+        (OPERATOR, Role::Operator, home.operator_dir(org)),
+        (GATEWAY, Role::Gateway, home.gateway_dir(org)),
+    ] {
+        let client = ClientId::new(org, name)?;
+        let key = SecretKey::generate(rng);
+        let certificate = certify(&root_key, &root, &client, role, &key, now_s, STAFF_DAYS)?;
+        home::write_credentials(&target, &key, &certificate)?;
+        certificates.push(Blob(certificate.der().to_vec()));
+    }
+    Ok(OrgGenesis {
+        org: org.clone(),
+        root_cert_der: Blob(root.der().to_vec()),
+        validator: validator.public_key().clone(),
+        certificates,
+    })
+}
+
+/// Issues a client's certificate, valid from an hour ago (clocks differ) for `days`.
+///
+/// # Errors
+/// When the root isn't the client's organisation's.
+pub fn certify(
+    root_key: &SecretKey,
+    root: &Certificate,
+    client: &ClientId,
+    role: Role,
+    key: &SecretKey,
+    now_s: u64,
+    days: u64,
+) -> Result<Certificate> {
+    let org = client.org();
+    let subject = Subject {
+        organisation: org.as_str(),
+        role,
+        name: client.as_str(),
+        not_before_s: now_s - 3600,
+        not_after_s: (now_s + days * DAY_S).min(root.not_after_s),
+    };
+    Ok(issue(
+        &mut rand::rng(),
+        root_key,
+        root,
+        key.public_key(),
+        &subject,
+    )?)
+}

@@ -1,0 +1,41 @@
+# Every habit by name. `just` lists them.
+
+_list:
+    @just --list --unsorted
+
+# Show it all on this machine: four organisations, two gateways, real devices.
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# All tests, as in the README.
+test *ARGS:
+    cargo test --release {{ARGS}}
+
+# What CI runs; do it before you propose a change.
+pre-pr:
+    bash .ci/run
+
+# Format everything.
+fmt:
+    cargo fmt --all
+
+# Lints, warnings are errors.
+lint:
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+# Logins and transactions per second on this machine, as JSON.
+bench:
+    cargo run --release -- bench ledger --json
+    cargo run --release -- bench login --devices 2000 --json
+
+# Fuzz one decoder (needs cargo-fuzz and a nightly toolchain): just fuzz transaction 60
+fuzz TARGET SECONDS="60":
+    cd fuzz && cargo +nightly fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
+
+# The long searches that CI runs in short form: many simulation seeds, many hostile bytes.
+nightly:
+    SEALWIRE_SEEDS=200 SEALWIRE_MUTATIONS=1000000 cargo test --release
+
+# Documentation of all crates.
+doc:
+    cargo doc --release --workspace --no-deps --open
