@@ -48,9 +48,15 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 /// When the bytes aren't exactly what [`encode`] writes for some `T`.
 pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, DecodeError> {
     let what = short_name::<T>();
-    let value: T = minicbor::decode(bytes)
-        .map_err(|e| DecodeError::Malformed { what, detail: e.to_string() })?;
-    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical { what }) }
+    let value: T = minicbor::decode(bytes).map_err(|e| DecodeError::Malformed {
+        what,
+        detail: e.to_string(),
+    })?;
+    if encode(&value) == bytes {
+        Ok(value)
+    } else {
+        Err(DecodeError::NotCanonical { what })
+    }
 }
 
 /// As [`decode`], and refuses more than `limit_bytes` before it looks at them.
@@ -122,7 +128,9 @@ impl serde::Serialize for Blob {
 impl<'de> serde::Deserialize<'de> for Blob {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
-        hex::decode(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+        hex::decode(text.as_bytes())
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -136,10 +144,19 @@ mod tests {
         assert_eq!(encode(&blob), [0x42, 1, 2]);
         assert_eq!(decode::<Blob>(&[0x42, 1, 2]).unwrap(), blob);
         let longer_length = decode::<Blob>(&[0x58, 2, 1, 2]);
-        assert!(matches!(longer_length, Err(DecodeError::NotCanonical { what: "Blob" })));
+        assert!(matches!(
+            longer_length,
+            Err(DecodeError::NotCanonical { what: "Blob" })
+        ));
         let trailing = decode::<Blob>(&[0x42, 1, 2, 0]);
         assert!(matches!(trailing, Err(DecodeError::NotCanonical { .. })));
-        assert!(matches!(decode::<Blob>(&[0x42, 1]), Err(DecodeError::Malformed { .. })));
-        assert!(matches!(decode_bounded::<Blob>(&[0x42, 1, 2], 2), Err(DecodeError::TooLong { .. })));
+        assert!(matches!(
+            decode::<Blob>(&[0x42, 1]),
+            Err(DecodeError::Malformed { .. })
+        ));
+        assert!(matches!(
+            decode_bounded::<Blob>(&[0x42, 1, 2], 2),
+            Err(DecodeError::TooLong { .. })
+        ));
     }
 }

@@ -89,10 +89,14 @@ impl Genesis {
         let genesis: Self = serde_json::from_slice(json)?;
         let orgs = &genesis.orgs;
         if genesis.version != GENESIS_VERSION {
-            return Err(GenesisFileError::Rule("unknown version: this program reads version 1"));
+            return Err(GenesisFileError::Rule(
+                "unknown version: this program reads version 1",
+            ));
         }
         if orgs.is_empty() || orgs.len() > ORGS_MAX {
-            return Err(GenesisFileError::Rule("there must be 1 to 100 organisations"));
+            return Err(GenesisFileError::Rule(
+                "there must be 1 to 100 organisations",
+            ));
         }
         if !orgs.is_sorted_by(|a, b| a.org < b.org) {
             return Err(GenesisFileError::Rule(
@@ -103,7 +107,9 @@ impl Genesis {
         keys.sort();
         keys.dedup();
         if keys.len() != orgs.len() {
-            return Err(GenesisFileError::Rule("two organisations have the same validator key"));
+            return Err(GenesisFileError::Rule(
+                "two organisations have the same validator key",
+            ));
         }
         Ok(genesis)
     }

@@ -27,7 +27,10 @@ pub struct NameError {
 
 impl NameError {
     pub(crate) fn new(text: &str, rule: &'static str) -> Self {
-        Self { text: text.chars().take(80).collect(), rule }
+        Self {
+            text: text.chars().take(80).collect(),
+            rule,
+        }
     }
 }
 
@@ -84,9 +87,9 @@ macro_rules! text_type {
                 _: &mut C,
             ) -> Result<Self, minicbor::decode::Error> {
                 let at = d.position();
-                d.str()?.parse().map_err(|e: $crate::id::NameError| {
-                    minicbor::decode::Error::message(e).at(at)
-                })
+                d.str()?
+                    .parse()
+                    .map_err(|e: $crate::id::NameError| minicbor::decode::Error::message(e).at(at))
             }
         }
 
@@ -113,7 +116,9 @@ pub const NAME_MAX_BYTES: usize = 64;
 
 fn is_label(text: &str, max_bytes: usize) -> bool {
     (1..=max_bytes).contains(&text.len())
-        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
 
 /// An organisation's name.
@@ -242,8 +247,19 @@ digest_type! {
 
 /// Which of a topic's keys: counts from 0, one more at every rotation.
 #[derive(
-    Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode,
-    serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Default,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[cbor(transparent)]
 #[serde(transparent)]
@@ -265,7 +281,9 @@ mod tests {
         assert_eq!(client.org().as_str(), "acme");
         assert_eq!(client.name(), "press-7");
         assert_eq!(client.topic_prefix(), "acme/press-7/");
-        for bad in ["", ".", "acme", "acme.", ".x", "Acme.x", "acme.x/y", "acme.x.y", "7a.x", "a.+"] {
+        for bad in [
+            "", ".", "acme", "acme.", ".x", "Acme.x", "acme.x/y", "acme.x.y", "7a.x", "a.+",
+        ] {
             assert!(bad.parse::<ClientId>().is_err(), "{bad}");
         }
         assert!(format!("a.{}", "x".repeat(64)).parse::<ClientId>().is_ok());

@@ -36,5 +36,5 @@ pub use topic::{TopicFilter, TopicName};
 pub use transaction::{
     Anchor, AnchorPackages, Call, ConnectionEvent, EventKind, GrantTopic, LogEvents, LogRetrieval,
     RegisterCertificate, RegisterTopic, Retrieval, RevokeCertificate, RevokeGrant, Rights,
-    Rotation, SealedFor, Transaction, TopicMode, TxBody,
+    Rotation, SealedFor, TopicMode, Transaction, TxBody,
 };

@@ -291,7 +291,9 @@ impl SignedRequest {
     /// # Errors
     /// When it isn't the scheme `SM2` with a signed request.
     pub fn from_header(value: &str) -> Result<Self, DecodeError> {
-        let text = value.strip_prefix(SCHEME).and_then(|rest| rest.strip_prefix(' '));
+        let text = value
+            .strip_prefix(SCHEME)
+            .and_then(|rest| rest.strip_prefix(' '));
         let text = text.ok_or_else(|| DecodeError::Malformed {
             what: "Authorization header",
             detail: "the scheme must be 'SM2'".to_owned(),
@@ -315,10 +317,12 @@ where
             limit_bytes: LOGIN_MAX_BYTES,
         });
     }
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|e| DecodeError::Malformed {
-        what: "base64url text",
-        detail: e.to_string(),
-    })?;
+    let bytes = BASE64_URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|e| DecodeError::Malformed {
+            what: "base64url text",
+            detail: e.to_string(),
+        })?;
     decode_bounded(&bytes, LOGIN_MAX_BYTES)
 }
 
@@ -346,7 +350,10 @@ mod tests {
         let key = SecretKey::from_bytes(&[1; 32]).unwrap();
         let signed = request(&key);
         signed.verify(key.public_key()).unwrap();
-        assert_eq!(SignedRequest::from_header(&signed.to_header()).unwrap(), signed);
+        assert_eq!(
+            SignedRequest::from_header(&signed.to_header()).unwrap(),
+            signed
+        );
         let mut other = signed.clone();
         other.body.target.push('y');
         assert!(other.verify(key.public_key()).is_err());
@@ -369,7 +376,13 @@ mod tests {
             time_ms: 6,
         };
         let as_client = transcript.sign_as_client(&key);
-        transcript.verify_client(key.public_key(), &as_client).unwrap();
-        assert!(transcript.verify_gateway(key.public_key(), &as_client).is_err());
+        transcript
+            .verify_client(key.public_key(), &as_client)
+            .unwrap();
+        assert!(
+            transcript
+                .verify_gateway(key.public_key(), &as_client)
+                .is_err()
+        );
     }
 }

@@ -28,10 +28,7 @@ use coset::{
     CborSerializable as _, CoseEncrypt0, CoseEncrypt0Builder, CoseSign1, CoseSign1Builder, Header,
     HeaderBuilder, Label, ProtectedHeader, RegisteredLabelWithPrivate, cbor::value::Value,
 };
-use sealwire_sm::{
-    Domain, PublicKey, SecretKey, Signature,
-    sm3, sm4,
-};
+use sealwire_sm::{Domain, PublicKey, SecretKey, Signature, sm3, sm4};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -82,7 +79,9 @@ pub enum MessageError {
 }
 
 fn malformed(detail: impl std::fmt::Display) -> MessageError {
-    MessageError::Malformed { detail: detail.to_string() }
+    MessageError::Malformed {
+        detail: detail.to_string(),
+    }
 }
 
 /// What a gateway can read of a message: all but the content.
@@ -109,7 +108,13 @@ pub struct Opened {
 
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Opened({:?}, {}, {} bytes)", self.header, self.content_type, self.content.len())
+        write!(
+            f,
+            "Opened({:?}, {}, {} bytes)",
+            self.header,
+            self.content_type,
+            self.content.len()
+        )
     }
 }
 
@@ -126,7 +131,9 @@ pub fn seal(
     content: &[u8],
 ) -> Result<Vec<u8>, MessageError> {
     if header.sequence >= SEQUENCE_END {
-        return Err(MessageError::SequenceExhausted { sequence: header.sequence });
+        return Err(MessageError::SequenceExhausted {
+            sequence: header.sequence,
+        });
     }
     let signed = CoseSign1Builder::new()
         .protected(
@@ -190,18 +197,28 @@ pub fn open(
         .map(Zeroizing::new)?;
     let mut signed = CoseSign1::from_slice(&plaintext).map_err(malformed)?;
     expect_algorithm(&signed.protected.header, ALG_SM2)?;
-    let unsigned = || MessageError::Signature { sender: header.sender.clone() };
+    let unsigned = || MessageError::Signature {
+        sender: header.sender.clone(),
+    };
     let key = sender_key(&header.sender).ok_or_else(unsigned)?;
     signed.verify_signature(&inner_aad(topic, &header), |signature, bytes| {
         let signature = signature.try_into().map_err(|_| unsigned())?;
-        key.verify(Domain::MESSAGE, bytes, &Signature(signature)).map_err(|_| unsigned())
+        key.verify(Domain::MESSAGE, bytes, &Signature(signature))
+            .map_err(|_| unsigned())
     })?;
     let content_type = match &signed.protected.header.content_type {
         Some(coset::ContentType::Text(text)) => text.clone(),
         _ => return Err(malformed("the content type is missing")),
     };
-    let content = signed.payload.take().ok_or_else(|| malformed("the content is missing"))?;
-    Ok(Opened { header, content_type, content: Zeroizing::new(content) })
+    let content = signed
+        .payload
+        .take()
+        .ok_or_else(|| malformed("the content is missing"))?;
+    Ok(Opened {
+        header,
+        content_type,
+        content: Zeroizing::new(content),
+    })
 }
 
 fn parse(payload: &[u8]) -> Result<(MessageHeader, CoseEncrypt0), MessageError> {
@@ -218,7 +235,11 @@ fn parse(payload: &[u8]) -> Result<(MessageHeader, CoseEncrypt0), MessageError> 
     let epoch = <[u8; 4]>::try_from(header.key_id.as_slice())
         .map_err(|_| malformed("the key id must be the key epoch in 4 bytes"))?;
     let rest = |label| {
-        header.rest.iter().find(|(l, _)| *l == Label::Int(label)).map(|(_, value)| value)
+        header
+            .rest
+            .iter()
+            .find(|(l, _)| *l == Label::Int(label))
+            .map(|(_, value)| value)
     };
     let sender = rest(LABEL_SENDER)
         .and_then(Value::as_text)
@@ -233,7 +254,11 @@ fn parse(payload: &[u8]) -> Result<(MessageHeader, CoseEncrypt0), MessageError> 
     if header.rest.len() != 2 || encrypted.ciphertext.is_none() {
         return Err(malformed("a header too many, or no ciphertext"));
     }
-    let header = MessageHeader { epoch: KeyEpoch(u32::from_be_bytes(epoch)), sender, sequence };
+    let header = MessageHeader {
+        epoch: KeyEpoch(u32::from_be_bytes(epoch)),
+        sender,
+        sequence,
+    };
     Ok((header, encrypted))
 }
 
@@ -296,7 +321,15 @@ mod tests {
 
     fn sealed(f: &Fixture) -> Vec<u8> {
         let content = br#"[{"n":"temperature","u":"Cel","v":21.5}]"#;
-        seal(&f.topic, &f.header, &f.topic_key, &f.device_key, CONTENT_TYPE_DEFAULT, content).unwrap()
+        seal(
+            &f.topic,
+            &f.header,
+            &f.topic_key,
+            &f.device_key,
+            CONTENT_TYPE_DEFAULT,
+            content,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -304,9 +337,10 @@ mod tests {
         let f = fixture();
         let payload = sealed(&f);
         assert_eq!(inspect(&payload).unwrap(), f.header);
-        let opened =
-            open(&f.topic, &f.topic_key, &payload, |_| Some(f.device_key.public_key().clone()))
-                .unwrap();
+        let opened = open(&f.topic, &f.topic_key, &payload, |_| {
+            Some(f.device_key.public_key().clone())
+        })
+        .unwrap();
         assert_eq!(opened.header, f.header);
         assert_eq!(opened.content_type, CONTENT_TYPE_DEFAULT);
         assert!(opened.content.starts_with(b"[{"));
@@ -320,8 +354,9 @@ mod tests {
         for i in 0..payload.len() {
             let mut bad = payload.clone();
             bad[i] ^= 1;
-            let opened =
-                open(&f.topic, &f.topic_key, &bad, |_| Some(f.device_key.public_key().clone()));
+            let opened = open(&f.topic, &f.topic_key, &bad, |_| {
+                Some(f.device_key.public_key().clone())
+            });
             assert!(opened.is_err(), "byte {i}");
         }
     }
@@ -332,12 +367,19 @@ mod tests {
         let payload = sealed(&f);
         let key = |_: &ClientId| Some(f.device_key.public_key().clone());
         let other_topic = "acme/press-7/other".parse().unwrap();
-        assert_eq!(open(&other_topic, &f.topic_key, &payload, key), Err(MessageError::Sealed));
+        assert_eq!(
+            open(&other_topic, &f.topic_key, &payload, key),
+            Err(MessageError::Sealed)
+        );
         let other_key = sm4::Key::from_slice(&[8; 16]).unwrap();
-        assert_eq!(open(&f.topic, &other_key, &payload, key), Err(MessageError::Sealed));
+        assert_eq!(
+            open(&f.topic, &other_key, &payload, key),
+            Err(MessageError::Sealed)
+        );
         let impostor = SecretKey::from_bytes(&[6; 32]).unwrap();
-        let opened =
-            open(&f.topic, &f.topic_key, &payload, |_| Some(impostor.public_key().clone()));
+        let opened = open(&f.topic, &f.topic_key, &payload, |_| {
+            Some(impostor.public_key().clone())
+        });
         assert!(matches!(opened, Err(MessageError::Signature { .. })));
         let opened = open(&f.topic, &f.topic_key, &payload, |_| None);
         assert!(matches!(opened, Err(MessageError::Signature { .. })));
@@ -345,12 +387,31 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_message() {
-        for bad in [&b""[..], b"{}", b"hello", &[0x83, 0x40, 0xa0, 0x40], &[0xff; 64]] {
-            assert!(matches!(inspect(bad), Err(MessageError::Malformed { .. })), "{bad:?}");
+        for bad in [
+            &b""[..],
+            b"{}",
+            b"hello",
+            &[0x83, 0x40, 0xa0, 0x40],
+            &[0xff; 64],
+        ] {
+            assert!(
+                matches!(inspect(bad), Err(MessageError::Malformed { .. })),
+                "{bad:?}"
+            );
         }
         let f = fixture();
-        let header = MessageHeader { sequence: SEQUENCE_END, ..f.header };
-        let made = seal(&f.topic, &header, &f.topic_key, &f.device_key, "text/plain", b"x");
+        let header = MessageHeader {
+            sequence: SEQUENCE_END,
+            ..f.header
+        };
+        let made = seal(
+            &f.topic,
+            &header,
+            &f.topic_key,
+            &f.device_key,
+            "text/plain",
+            b"x",
+        );
         assert!(matches!(made, Err(MessageError::SequenceExhausted { .. })));
     }
 }

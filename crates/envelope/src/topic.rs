@@ -16,9 +16,9 @@ pub const TOPIC_MAX_BYTES: usize = 256;
 /// Most levels of a topic.
 pub const TOPIC_MAX_LEVELS: usize = 16;
 
-const NAME_RULE: &str =
-    "a topic name: 1 to 256 bytes, at most 16 levels, no '+', '#', control characters or leading '$'";
-const FILTER_RULE: &str = "a topic filter: as a topic name, but '+' may be a level and '#' the last";
+const NAME_RULE: &str = "a topic name: 1 to 256 bytes, at most 16 levels, no '+', '#', control characters or leading '$'";
+const FILTER_RULE: &str =
+    "a topic filter: as a topic name, but '+' may be a level and '#' the last";
 
 fn sound(text: &str) -> bool {
     (1..=TOPIC_MAX_BYTES).contains(&text.len())
@@ -73,7 +73,11 @@ impl TopicFilter {
             "#" => i == last,
             _ => !level.contains(['+', '#']),
         });
-        if sound(text) && wildcards { Ok(()) } else { Err(NameError::new(text, FILTER_RULE)) }
+        if sound(text) && wildcards {
+            Ok(())
+        } else {
+            Err(NameError::new(text, FILTER_RULE))
+        }
     }
 
     /// Its levels, from the left.
@@ -83,7 +87,9 @@ impl TopicFilter {
 
     /// The topic it is, when it has no wildcard.
     pub fn to_name(&self) -> Option<TopicName> {
-        TopicName::check(&self.0).ok().map(|()| TopicName(self.0.clone()))
+        TopicName::check(&self.0)
+            .ok()
+            .map(|()| TopicName(self.0.clone()))
     }
 
     /// Whether a message on `name` goes to a subscriber of this filter (§4.7.1).
@@ -153,7 +159,10 @@ mod tests {
             ("+/b", "a/b"),
             ("+/#", "a/#"),
         ] {
-            assert!(filter(wide).covers(&filter(narrow)), "{wide} covers {narrow}");
+            assert!(
+                filter(wide).covers(&filter(narrow)),
+                "{wide} covers {narrow}"
+            );
         }
         for (narrow, wide) in [
             ("a/b", "a/+"),
@@ -165,7 +174,10 @@ mod tests {
             ("+", "#"),
             ("a/b", "a/c"),
         ] {
-            assert!(!filter(narrow).covers(&filter(wide)), "{narrow} doesn't cover {wide}");
+            assert!(
+                !filter(narrow).covers(&filter(wide)),
+                "{narrow} doesn't cover {wide}"
+            );
         }
     }
 
@@ -185,8 +197,10 @@ mod tests {
         let plain = ["a", "b", "c"];
         let mut names: Vec<String> = plain.map(str::to_owned).to_vec();
         for _ in 0..3 {
-            let longer: Vec<String> =
-                names.iter().flat_map(|n| plain.map(|p| format!("{n}/{p}"))).collect();
+            let longer: Vec<String> = names
+                .iter()
+                .flat_map(|n| plain.map(|p| format!("{n}/{p}")))
+                .collect();
             names.extend(longer);
         }
         names.sort();
@@ -194,7 +208,10 @@ mod tests {
         let names: Vec<TopicName> = names.iter().map(|n| n.parse().unwrap()).collect();
         for wide in &filters {
             for narrow in &filters {
-                let all = names.iter().filter(|n| narrow.matches(n)).all(|n| wide.matches(n));
+                let all = names
+                    .iter()
+                    .filter(|n| narrow.matches(n))
+                    .all(|n| wide.matches(n));
                 assert_eq!(wide.covers(narrow), all, "{wide} covers {narrow}");
             }
         }
@@ -203,7 +220,10 @@ mod tests {
     #[test]
     fn the_owner_is_in_the_name() {
         let owner = |text: &str| text.parse::<TopicName>().unwrap().owner();
-        assert_eq!(owner("acme/press-7/t"), Some("acme.press-7".parse().unwrap()));
+        assert_eq!(
+            owner("acme/press-7/t"),
+            Some("acme.press-7".parse().unwrap())
+        );
         assert_eq!(owner("acme/press-7"), None);
         assert_eq!(owner("acme/press-7/"), None);
         assert_eq!(owner("Acme/press-7/t"), None);

@@ -226,7 +226,10 @@ impl Rights {
 
     /// The names of those that are in.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().filter(move |(r, _)| self.contains(*r)).map(|(_, name)| name)
+        Self::NAMES
+            .into_iter()
+            .filter(move |(r, _)| self.contains(*r))
+            .map(|(_, name)| name)
     }
 }
 
@@ -259,10 +262,7 @@ impl std::str::FromStr for Rights {
 }
 
 impl<'b, C> Decode<'b, C> for Rights {
-    fn decode(
-        d: &mut minicbor::Decoder<'b>,
-        _: &mut C,
-    ) -> Result<Self, minicbor::decode::Error> {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         let at = d.position();
         let bits = d.u8()?;
         if bits & !Self::ALL.0 != 0 {
@@ -490,13 +490,16 @@ impl std::str::FromStr for EventKind {
     type Err = crate::NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
-            crate::NameError::new(
-                text,
-                "an event: connected, connect-refused, disconnected, subscribed, \
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| {
+                crate::NameError::new(
+                    text,
+                    "an event: connected, connect-refused, disconnected, subscribed, \
                  subscribe-refused, publish-refused or subscription-ended",
-            )
-        })
+                )
+            })
     }
 }
 

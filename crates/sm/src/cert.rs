@@ -69,8 +69,14 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 6] =
-        [Self::Root, Self::Operator, Self::Gateway, Self::Device, Self::User, Self::Validator];
+    pub const ALL: [Self; 6] = [
+        Self::Root,
+        Self::Operator,
+        Self::Gateway,
+        Self::Device,
+        Self::User,
+        Self::Validator,
+    ];
 
     /// As in the certificate's OU.
     pub const fn as_str(self) -> &'static str {
@@ -98,7 +104,9 @@ impl FromStr for Role {
         Self::ALL
             .into_iter()
             .find(|role| role.as_str() == text)
-            .ok_or_else(|| CertificateError::UnknownRole { role: text.to_owned() })
+            .ok_or_else(|| CertificateError::UnknownRole {
+                role: text.to_owned(),
+            })
     }
 }
 
@@ -166,7 +174,9 @@ pub enum CertificateError {
 }
 
 fn encoding(error: impl fmt::Display) -> CertificateError {
-    CertificateError::Encoding { detail: error.to_string() }
+    CertificateError::Encoding {
+        detail: error.to_string(),
+    }
 }
 
 /// A parsed certificate: its fields are sound, its signature isn't checked yet.
@@ -200,7 +210,9 @@ impl Certificate {
     /// When it isn't one certificate that fits this module's profile.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MAX_DER_BYTES {
-            return Err(CertificateError::TooLong { got_bytes: der.len() });
+            return Err(CertificateError::TooLong {
+                got_bytes: der.len(),
+            });
         }
         let parsed = x509_cert::Certificate::from_der(der).map_err(encoding)?;
         let tbs = parsed.tbs_certificate();
@@ -209,7 +221,10 @@ impl Certificate {
         {
             return Err(CertificateError::Algorithm);
         }
-        let signature = parsed.signature().as_bytes().ok_or(CertificateError::Algorithm)?;
+        let signature = parsed
+            .signature()
+            .as_bytes()
+            .ok_or(CertificateError::Algorithm)?;
         let key = tbs.subject_public_key_info().to_der().map_err(encoding)?;
         let point = <sm2::PublicKey as spki::DecodePublicKey>::from_public_key_der(&key)
             .map_err(|_| CertificateError::Algorithm)?;
@@ -278,7 +293,10 @@ impl Certificate {
         let fits = issuer.role == Role::Root
             && self.issuer_der == issuer.subject_der
             && self.organisation == issuer.organisation
-            && issuer.public_key.verify_raw(&self.tbs, &self.signature).is_ok();
+            && issuer
+                .public_key
+                .verify_raw(&self.tbs, &self.signature)
+                .is_ok();
         if fits {
             Ok(())
         } else {
@@ -297,7 +315,13 @@ impl Certificate {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({} {} {})", self.role, self.name, self.id().short())
+        write!(
+            f,
+            "Certificate({} {} {})",
+            self.role,
+            self.name,
+            self.id().short()
+        )
     }
 }
 
@@ -321,11 +345,17 @@ fn attribute(
     };
     // UTF8String or PrintableString, the two that DER certificates carry today.
     let text = std::str::from_utf8(one.value.value()).map_err(|_| wrong())?;
-    if text.is_empty() { Err(wrong()) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err(wrong())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn check_extensions(tbs: &TbsCertificate, role: Role) -> Result<(), CertificateError> {
-    let wrong = |detail: &str| CertificateError::Extension { detail: detail.to_owned() };
+    let wrong = |detail: &str| CertificateError::Extension {
+        detail: detail.to_owned(),
+    };
     let constraints = tbs
         .get_extension::<BasicConstraints>()
         .map_err(encoding)?
@@ -355,9 +385,10 @@ fn check_extensions(tbs: &TbsCertificate, role: Role) -> Result<(), CertificateE
         .flatten()
         .find(|extension| extension.critical && !known.contains(&extension.extn_id));
     match unknown {
-        Some(extension) => {
-            Err(wrong(&format!("unknown critical extension {}", extension.extn_id)))
-        }
+        Some(extension) => Err(wrong(&format!(
+            "unknown critical extension {}",
+            extension.extn_id
+        ))),
         None => Ok(()),
     }
 }
@@ -410,12 +441,13 @@ impl Subject<'_> {
             let duration = Duration::from_secs(seconds);
             UtcTime::from_unix_duration(duration)
                 .map(Time::UtcTime)
-                .or_else(|_| {
-                    GeneralizedTime::from_unix_duration(duration).map(Time::GeneralTime)
-                })
+                .or_else(|_| GeneralizedTime::from_unix_duration(duration).map(Time::GeneralTime))
                 .map_err(|_| wrong())
         };
-        Ok(Validity::new(time(self.not_before_s)?, time(self.not_after_s)?))
+        Ok(Validity::new(
+            time(self.not_before_s)?,
+            time(self.not_after_s)?,
+        ))
     }
 }
 
@@ -470,7 +502,11 @@ fn build<R: CryptoRng>(
     issuer: Name,
 ) -> Result<Certificate, CertificateError> {
     let point = sm2::PublicKey::from_sec1_bytes(public_key.as_bytes()).map_err(encoding)?;
-    let profile = Profile { issuer, subject: subject.to_name()?, root: subject.role == Role::Root };
+    let profile = Profile {
+        issuer,
+        subject: subject.to_name()?,
+        root: subject.role == Role::Root,
+    };
     let builder = CertificateBuilder::new(
         profile,
         SerialNumber::generate(rng),
@@ -505,8 +541,10 @@ impl BuilderProfile for Profile {
         _: spki::SubjectPublicKeyInfoRef<'_>,
         tbs: &TbsCertificate,
     ) -> x509_cert::builder::Result<Vec<Extension>> {
-        let constraints =
-            BasicConstraints { ca: self.root, path_len_constraint: self.root.then_some(0) };
+        let constraints = BasicConstraints {
+            ca: self.root,
+            path_len_constraint: self.root.then_some(0),
+        };
         let usage = KeyUsage(if self.root {
             KeyUsages::KeyCertSign | KeyUsages::CRLSign
         } else {
@@ -532,8 +570,8 @@ struct CertificateSigner<'a> {
 
 impl<'a> CertificateSigner<'a> {
     fn new(key: &'a SecretKey) -> Result<Self, CertificateError> {
-        let verifying =
-            VerifyingKey::from_sec1_bytes(SIGNER_ID, key.public_key().as_bytes()).map_err(encoding)?;
+        let verifying = VerifyingKey::from_sec1_bytes(SIGNER_ID, key.public_key().as_bytes())
+            .map_err(encoding)?;
         Ok(Self { key, verifying })
     }
 }
@@ -548,7 +586,10 @@ impl sm2::dsa::signature::Keypair for CertificateSigner<'_> {
 
 impl DynSignatureAlgorithmIdentifier for CertificateSigner<'_> {
     fn signature_algorithm_identifier(&self) -> spki::Result<spki::AlgorithmIdentifierOwned> {
-        Ok(spki::AlgorithmIdentifierOwned { oid: SM2_WITH_SM3, parameters: None })
+        Ok(spki::AlgorithmIdentifierOwned {
+            oid: SM2_WITH_SM3,
+            parameters: None,
+        })
     }
 }
 
@@ -599,10 +640,19 @@ mod tests {
         let (key, root) = root("acme", 1);
         root.verify_issued_by(&root).unwrap();
         let holder = SecretKey::from_bytes(&[2; 32]).unwrap();
-        let leaf =
-            issue(&mut rand::rng(), &key, &root, holder.public_key(), &device("acme")).unwrap();
+        let leaf = issue(
+            &mut rand::rng(),
+            &key,
+            &root,
+            holder.public_key(),
+            &device("acme"),
+        )
+        .unwrap();
         leaf.verify_issued_by(&root).unwrap();
-        assert_eq!((leaf.organisation.as_str(), leaf.role), ("acme", Role::Device));
+        assert_eq!(
+            (leaf.organisation.as_str(), leaf.role),
+            ("acme", Role::Device)
+        );
         assert_eq!(leaf.name, "acme.press-7");
         assert_eq!(&leaf.public_key, holder.public_key());
         assert!(leaf.is_valid_at(FROM_S) && leaf.is_valid_at(TO_S));
@@ -615,20 +665,37 @@ mod tests {
         let (key, root_a) = root("acme", 1);
         let (_, same_name) = root("acme", 3);
         let holder = SecretKey::from_bytes(&[2; 32]).unwrap();
-        let leaf =
-            issue(&mut rand::rng(), &key, &root_a, holder.public_key(), &device("acme")).unwrap();
+        let leaf = issue(
+            &mut rand::rng(),
+            &key,
+            &root_a,
+            holder.public_key(),
+            &device("acme"),
+        )
+        .unwrap();
         assert!(leaf.verify_issued_by(&same_name).is_err());
         assert!(leaf.verify_issued_by(&leaf).is_err());
-        let foreign =
-            issue(&mut rand::rng(), &key, &root_a, holder.public_key(), &device("other"));
+        let foreign = issue(
+            &mut rand::rng(),
+            &key,
+            &root_a,
+            holder.public_key(),
+            &device("other"),
+        );
         assert!(matches!(foreign, Err(CertificateError::NotIssuedBy { .. })));
     }
 
     #[test]
     fn every_changed_byte_is_refused_somewhere() {
         let (key, root) = root("acme", 1);
-        let leaf =
-            issue(&mut rand::rng(), &key, &root, key.public_key(), &device("acme")).unwrap();
+        let leaf = issue(
+            &mut rand::rng(),
+            &key,
+            &root,
+            key.public_key(),
+            &device("acme"),
+        )
+        .unwrap();
         for i in 0..leaf.der().len() {
             let mut bad = leaf.der().to_vec();
             bad[i] ^= 1;

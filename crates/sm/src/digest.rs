@@ -38,8 +38,9 @@ impl FromStr for Sm3Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; Self::LEN];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| ParseDigestError { got_chars: text.chars().count() })?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseDigestError {
+            got_chars: text.chars().count(),
+        })?;
         Ok(Self(bytes))
     }
 }
@@ -48,7 +49,9 @@ impl TryFrom<&[u8]> for Sm3Digest {
     type Error = ParseDigestError;
 
     fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
-        Ok(Self(bytes.try_into().map_err(|_| ParseDigestError { got_chars: bytes.len() })?))
+        Ok(Self(bytes.try_into().map_err(|_| ParseDigestError {
+            got_chars: bytes.len(),
+        })?))
     }
 }
 
@@ -87,10 +90,7 @@ impl<C> minicbor::Encode<C> for Sm3Digest {
 }
 
 impl<'b, C> minicbor::Decode<'b, C> for Sm3Digest {
-    fn decode(
-        d: &mut minicbor::Decoder<'b>,
-        _: &mut C,
-    ) -> Result<Self, minicbor::decode::Error> {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         let at = d.position();
         Self::try_from(d.bytes()?).map_err(|e| minicbor::decode::Error::message(e).at(at))
     }
@@ -190,7 +190,10 @@ mod tests {
     #[test]
     fn hmac_separates_keys_and_folds_long_ones() {
         let long = [7u8; 100];
-        assert_eq!(hmac_sm3(&long, b"m"), hmac_sm3(sm3(&[&long]).as_ref(), b"m"));
+        assert_eq!(
+            hmac_sm3(&long, b"m"),
+            hmac_sm3(sm3(&[&long]).as_ref(), b"m")
+        );
         assert_ne!(hmac_sm3(b"a", b"m"), hmac_sm3(b"b", b"m"));
     }
 

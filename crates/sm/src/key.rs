@@ -77,7 +77,11 @@ impl Signature {
         let parsed = sm2::dsa::Signature::from_der(der).map_err(|_| VerifyError)?;
         let signature = Self(parsed.to_bytes().into());
         // Exactly one encoding: refuse what doesn't come out as it went in.
-        if signature.to_der()? == der { Ok(signature) } else { Err(VerifyError) }
+        if signature.to_der()? == der {
+            Ok(signature)
+        } else {
+            Err(VerifyError)
+        }
     }
 }
 
@@ -98,10 +102,7 @@ impl<C> minicbor::Encode<C> for Signature {
 }
 
 impl<'b, C> minicbor::Decode<'b, C> for Signature {
-    fn decode(
-        d: &mut minicbor::Decoder<'b>,
-        _: &mut C,
-    ) -> Result<Self, minicbor::decode::Error> {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         let at = d.position();
         let bytes = d.bytes()?.try_into().map_err(|_| {
             minicbor::decode::Error::message("an SM2 signature has 64 bytes").at(at)
@@ -291,10 +292,7 @@ impl<C> minicbor::Encode<C> for PublicKey {
 }
 
 impl<'b, C> minicbor::Decode<'b, C> for PublicKey {
-    fn decode(
-        d: &mut minicbor::Decoder<'b>,
-        _: &mut C,
-    ) -> Result<Self, minicbor::decode::Error> {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         let at = d.position();
         Self::from_sec1(d.bytes()?).map_err(|e| minicbor::decode::Error::message(e).at(at))
     }
@@ -372,7 +370,11 @@ impl SecretKey {
         let signing =
             SigningKey::from_slice(SIGNER_ID, bytes.as_slice()).map_err(|_| KeyError::Secret)?;
         let public = PublicKey::from_point(sm2::PublicKey::from(signing.verifying_key()));
-        Ok(Self(Arc::new(Secret { bytes, signing, public })))
+        Ok(Self(Arc::new(Secret {
+            bytes,
+            signing,
+            public,
+        })))
     }
 
     /// The secret bytes: for a key file, nothing else.
@@ -413,7 +415,9 @@ impl SecretKey {
         }
         let key = DecryptingKey::from_nonzero_scalar(*self.0.signing.as_nonzero_scalar())
             .map_err(|_| OpenError)?;
-        key.decrypt(sealed).map(Zeroizing::new).map_err(|_| OpenError)
+        key.decrypt(sealed)
+            .map(Zeroizing::new)
+            .map_err(|_| OpenError)
     }
 }
 
@@ -440,12 +444,20 @@ mod tests {
         public.verify(Domain::TOKEN, b"m", &signature).unwrap();
         assert!(public.verify(Domain::VOTE, b"m", &signature).is_err());
         assert!(public.verify(Domain::TOKEN, b"n", &signature).is_err());
-        assert!(key(2).public_key().verify(Domain::TOKEN, b"m", &signature).is_err());
+        assert!(
+            key(2)
+                .public_key()
+                .verify(Domain::TOKEN, b"m", &signature)
+                .is_err()
+        );
         assert!(public.verify_raw(b"m", &signature).is_err());
         for i in 0..Signature::LEN {
             let mut bad = signature;
             bad.0[i] ^= 0x40;
-            assert!(public.verify(Domain::TOKEN, b"m", &bad).is_err(), "byte {i}");
+            assert!(
+                public.verify(Domain::TOKEN, b"m", &bad).is_err(),
+                "byte {i}"
+            );
         }
         for bad in [[0; 64], [0xff; 64]] {
             assert!(public.verify(Domain::TOKEN, b"m", &Signature(bad)).is_err());
@@ -465,7 +477,10 @@ mod tests {
         assert!(PublicKey::from_sec1(&[2; 33]).is_err() || PublicKey::from_sec1(&[3; 33]).is_ok());
         let mut off_curve = key(1).public_key().to_uncompressed();
         off_curve[64] ^= 1;
-        assert_eq!(PublicKey::from_sec1(&off_curve).unwrap_err(), KeyError::Public);
+        assert_eq!(
+            PublicKey::from_sec1(&off_curve).unwrap_err(),
+            KeyError::Public
+        );
     }
 
     #[test]
@@ -500,7 +515,10 @@ mod tests {
     fn public_key_forms_agree() {
         let public = key(6).public_key().clone();
         assert_eq!(PublicKey::from_sec1(&public.to_bytes()).unwrap(), public);
-        assert_eq!(PublicKey::from_sec1(&public.to_uncompressed()).unwrap(), public);
+        assert_eq!(
+            PublicKey::from_sec1(&public.to_uncompressed()).unwrap(),
+            public
+        );
         let json = serde_json::to_string(&public).unwrap();
         assert_eq!(serde_json::from_str::<PublicKey>(&json).unwrap(), public);
     }

@@ -64,22 +64,25 @@ pub fn write<R: CryptoRng>(
         path: path.to_owned(),
         detail: e.to_string(),
     };
-    let secret =
-        sm2::SecretKey::from_slice(key.expose()).map_err(|e| format(&e))?;
+    let secret = sm2::SecretKey::from_slice(key.expose()).map_err(|e| format(&e))?;
     let pem = match passphrase {
-        None => secret.to_pkcs8_pem(LineEnding::LF).map_err(|e| format(&e))?,
+        None => secret
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|e| format(&e))?,
         Some((passphrase, rng)) => {
             let document = secret.to_pkcs8_der().map_err(|e| format(&e))?;
-            let info = pkcs8::PrivateKeyInfoRef::try_from(document.as_bytes())
-                .map_err(|e| format(&e))?;
+            let info =
+                pkcs8::PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|e| format(&e))?;
             info.encrypt_with_rng(rng, passphrase)
                 .map_err(|e| format(&e))?
                 .to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)
                 .map_err(|e| format(&e))?
         }
     };
-    write_private(path, pem.as_bytes())
-        .map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
+    write_private(path, pem.as_bytes()).map_err(|source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes `bytes` to `path` with mode 0600: beside it first, flushed, then renamed.
@@ -107,20 +110,24 @@ pub fn read(path: &Path, passphrase: Option<&str>) -> Result<SecretKey, KeyFileE
         path: path.to_owned(),
         detail: e.to_string(),
     };
-    let pem = zeroize::Zeroizing::new(
-        fs::read_to_string(path)
-            .map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?,
-    );
+    let pem =
+        zeroize::Zeroizing::new(fs::read_to_string(path).map_err(|source| KeyFileError::Io {
+            path: path.to_owned(),
+            source,
+        })?);
     let secret = if pem.contains("BEGIN ENCRYPTED PRIVATE KEY") {
-        let passphrase = passphrase
-            .ok_or_else(|| KeyFileError::NeedsPassphrase { path: path.to_owned() })?;
+        let passphrase = passphrase.ok_or_else(|| KeyFileError::NeedsPassphrase {
+            path: path.to_owned(),
+        })?;
         sm2::SecretKey::from_pkcs8_encrypted_pem(&pem, passphrase).map_err(|e| format(&e))?
     } else {
         sm2::SecretKey::from_pkcs8_pem(&pem).map_err(|e| format(&e))?
     };
     let bytes = zeroize::Zeroizing::new(<[u8; 32]>::from(secret.to_bytes()));
-    SecretKey::from_bytes(bytes.as_slice())
-        .map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+    SecretKey::from_bytes(bytes.as_slice()).map_err(|source| KeyFileError::Key {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -140,10 +147,23 @@ mod tests {
         assert_eq!(read(&path, None).unwrap().expose(), key.expose());
 
         write(&path, &key, Some(("open sesame", &mut rand::rng()))).unwrap();
-        assert!(!fs::read_to_string(&path).unwrap().contains("BEGIN PRIVATE KEY"));
-        assert_eq!(read(&path, Some("open sesame")).unwrap().expose(), key.expose());
-        assert!(matches!(read(&path, Some("wrong")), Err(KeyFileError::Format { .. })));
-        assert!(matches!(read(&path, None), Err(KeyFileError::NeedsPassphrase { .. })));
+        assert!(
+            !fs::read_to_string(&path)
+                .unwrap()
+                .contains("BEGIN PRIVATE KEY")
+        );
+        assert_eq!(
+            read(&path, Some("open sesame")).unwrap().expose(),
+            key.expose()
+        );
+        assert!(matches!(
+            read(&path, Some("wrong")),
+            Err(KeyFileError::Format { .. })
+        ));
+        assert!(matches!(
+            read(&path, None),
+            Err(KeyFileError::NeedsPassphrase { .. })
+        ));
     }
 
     #[cfg(unix)]
@@ -153,7 +173,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("device.key");
         write(&path, &SecretKey::from_bytes(&[8; 32]).unwrap(), no_rng()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -162,6 +185,9 @@ mod tests {
         let path = dir.path().join("device.key");
         assert!(matches!(read(&path, None), Err(KeyFileError::Io { .. })));
         fs::write(&path, "nonsense").unwrap();
-        assert!(matches!(read(&path, None), Err(KeyFileError::Format { .. })));
+        assert!(matches!(
+            read(&path, None),
+            Err(KeyFileError::Format { .. })
+        ));
     }
 }

@@ -39,8 +39,9 @@ impl Key {
     /// # Errors
     /// When there aren't exactly 16 bytes.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, KeyLengthError> {
-        let bytes: [u8; Self::LEN] =
-            bytes.try_into().map_err(|_| KeyLengthError { got_bytes: bytes.len() })?;
+        let bytes: [u8; Self::LEN] = bytes.try_into().map_err(|_| KeyLengthError {
+            got_bytes: bytes.len(),
+        })?;
         Ok(Self(Zeroizing::new(bytes)))
     }
 
@@ -104,8 +105,12 @@ mod tests {
     /// RFC 8998 appendix A.1 (SM4-GCM).
     #[test]
     fn matches_rfc_8998() {
-        let key = Key::from_slice(&hex::decode("0123456789abcdeffedcba9876543210").unwrap()).unwrap();
-        let nonce: [u8; 12] = hex::decode("00001234567800000000abcd").unwrap().try_into().unwrap();
+        let key =
+            Key::from_slice(&hex::decode("0123456789abcdeffedcba9876543210").unwrap()).unwrap();
+        let nonce: [u8; 12] = hex::decode("00001234567800000000abcd")
+            .unwrap()
+            .try_into()
+            .unwrap();
         let aad = hex::decode("feedfacedeadbeeffeedfacedeadbeefabaddad2").unwrap();
         let plain = hex::decode(concat!(
             "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd",

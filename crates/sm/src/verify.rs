@@ -62,7 +62,13 @@ bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0";
 pub(crate) fn identity(point: &sm2::PublicKey) -> [u8; 32] {
     let id_bits = (SIGNER_ID.len() * 8) as u16;
     let encoded = point.to_sec1_point(false);
-    sm3(&[&id_bits.to_be_bytes(), SIGNER_ID.as_bytes(), &CURVE, &encoded.as_bytes()[1..]]).0
+    sm3(&[
+        &id_bits.to_be_bytes(),
+        SIGNER_ID.as_bytes(),
+        &CURVE,
+        &encoded.as_bytes()[1..],
+    ])
+    .0
 }
 
 pub(crate) fn verify(
@@ -87,7 +93,11 @@ pub(crate) fn verify(
         return Err(VerifyError);
     }
     let x = point.to_affine().x();
-    if *r == e + Scalar::reduce(&x) { Ok(()) } else { Err(VerifyError) }
+    if *r == e + Scalar::reduce(&x) {
+        Ok(())
+    } else {
+        Err(VerifyError)
+    }
 }
 
 /// Multiplies one point by scalars, faster once it has done so a few times.
@@ -111,7 +121,10 @@ impl Multiplier {
             return table.mul(scalar);
         }
         if self.uses.fetch_add(1, Ordering::Relaxed) >= TABLE_AFTER_USES {
-            return self.table.get_or_init(|| Table::new(self.point)).mul(scalar);
+            return self
+                .table
+                .get_or_init(|| Table::new(self.point))
+                .mul(scalar);
         }
         self.point.mul_vartime(scalar)
     }
@@ -141,12 +154,18 @@ impl Table {
         }
         // P has the group's prime order and no multiplier here is a multiple of it, so that no
         // point is the identity and all have affine coordinates. One inversion serves them all.
-        Self { points: ProjectivePoint::batch_normalize(points.as_slice()) }
+        Self {
+            points: ProjectivePoint::batch_normalize(points.as_slice()),
+        }
     }
 
     fn mul(&self, scalar: &Scalar) -> ProjectivePoint {
         let mut sum = ProjectivePoint::IDENTITY;
-        for (row, digit) in self.points.chunks_exact(Self::ROW_LEN).zip(signed_digits(scalar)) {
+        for (row, digit) in self
+            .points
+            .chunks_exact(Self::ROW_LEN)
+            .zip(signed_digits(scalar))
+        {
             match digit {
                 0 => {}
                 1.. => sum += &row[digit as usize - 1],
@@ -188,7 +207,9 @@ mod tests {
         let signature = ours.sign_raw(b"message");
         let parsed = sm2::dsa::Signature::from_slice(&signature.0).unwrap();
         theirs.verifying_key().verify(b"message", &parsed).unwrap();
-        ours.public_key().verify_raw(b"message", &signature).unwrap();
+        ours.public_key()
+            .verify_raw(b"message", &signature)
+            .unwrap();
     }
 
     #[test]
@@ -197,7 +218,9 @@ mod tests {
         let table = Table::new(point);
         let mut scalars = vec![Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(8u64)];
         for i in 0..200u32 {
-            scalars.push(Scalar::reduce(&sm2::FieldBytes::from(sm3(&[&i.to_be_bytes()]).0)));
+            scalars.push(Scalar::reduce(&sm2::FieldBytes::from(
+                sm3(&[&i.to_be_bytes()]).0,
+            )));
         }
         for scalar in scalars {
             assert_eq!(table.mul(&scalar), point.mul_vartime(&scalar));

@@ -18,13 +18,18 @@ use sealwire_sm::{
 
 fn missing(peer: &str, install: &str) {
     let message = format!("SKIPPED: {peer} isn't installed ({install}); nothing was checked");
-    assert!(std::env::var_os("SEALWIRE_REQUIRE_PEERS").is_none(), "{message}");
+    assert!(
+        std::env::var_os("SEALWIRE_REQUIRE_PEERS").is_none(),
+        "{message}"
+    );
     eprintln!("{message}");
 }
 
 /// Whether there is an `openssl` that knows SM2 with SM3 (3.0 or later).
 fn openssl_knows_sm2() -> bool {
-    let listed = Command::new("openssl").args(["list", "-public-key-algorithms"]).output();
+    let listed = Command::new("openssl")
+        .args(["list", "-public-key-algorithms"])
+        .output();
     let knows = listed.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("SM2"));
     if !knows {
         missing("openssl 3 with SM2", "apt-get install openssl");
@@ -33,7 +38,11 @@ fn openssl_knows_sm2() -> bool {
 }
 
 fn openssl(dir: &Path, args: &[&str]) -> Output {
-    Command::new("openssl").args(args).current_dir(dir).output().expect("openssl starts")
+    Command::new("openssl")
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("openssl starts")
 }
 
 fn text(output: &Output) -> String {
@@ -72,20 +81,36 @@ fn openssl_reads_our_certificates_and_believes_only_the_right_root() {
     let other_key = SecretKey::generate(rng);
     let other = issue_root(rng, &other_key, &subject(Role::Root, "acme root")).unwrap();
     let device = SecretKey::generate(rng);
-    let leaf =
-        issue(rng, &root_key, &root, device.public_key(), &subject(Role::Device, "acme.press-7"))
-            .unwrap();
-    for (file, certificate) in [("root.pem", &root), ("other.pem", &other), ("leaf.pem", &leaf)] {
+    let leaf = issue(
+        rng,
+        &root_key,
+        &root,
+        device.public_key(),
+        &subject(Role::Device, "acme.press-7"),
+    )
+    .unwrap();
+    for (file, certificate) in [
+        ("root.pem", &root),
+        ("other.pem", &other),
+        ("leaf.pem", &leaf),
+    ] {
         std::fs::write(dir.path().join(file), certificate.to_pem()).unwrap();
     }
 
     let shown = openssl(dir.path(), &["x509", "-in", "leaf.pem", "-noout", "-text"]);
     let shown = text(&shown);
-    for expected in ["SM2-with-SM3", "O = acme, OU = device, CN = acme.press-7", "CA:FALSE"] {
+    for expected in [
+        "SM2-with-SM3",
+        "O = acme, OU = device, CN = acme.press-7",
+        "CA:FALSE",
+    ] {
         assert!(shown.contains(expected), "'{expected}' not in\n{shown}");
     }
     let verify = |ca: &str| {
-        openssl(dir.path(), &["verify", "-vfyopt", DISTID, "-CAfile", ca, "leaf.pem"])
+        openssl(
+            dir.path(),
+            &["verify", "-vfyopt", DISTID, "-CAfile", ca, "leaf.pem"],
+        )
     };
     let good = verify("root.pem");
     assert!(good.status.success(), "{}", text(&good));
@@ -105,26 +130,57 @@ fn openssl_and_we_verify_each_others_signatures_and_keys() {
     // OpenSSL reads our key file and verifies our signature.
     let ours = SecretKey::generate(&mut rand::rng());
     keyfile::write(&at("ours.pem"), &ours, no_passphrase()).unwrap();
-    std::fs::write(at("ours.sig"), ours.sign_raw(b"21.5 degrees").to_der().unwrap()).unwrap();
+    std::fs::write(
+        at("ours.sig"),
+        ours.sign_raw(b"21.5 degrees").to_der().unwrap(),
+    )
+    .unwrap();
     let verify = |message: &str| {
-        let args = ["pkeyutl", "-verify", "-inkey", "ours.pem", "-sigfile", "ours.sig", "-in", message];
-        openssl(dir.path(), &[&args[..], &["-rawin", "-digest", "sm3", "-pkeyopt", DISTID]].concat())
+        let args = [
+            "pkeyutl", "-verify", "-inkey", "ours.pem", "-sigfile", "ours.sig", "-in", message,
+        ];
+        openssl(
+            dir.path(),
+            &[&args[..], &["-rawin", "-digest", "sm3", "-pkeyopt", DISTID]].concat(),
+        )
     };
     let good = verify("message");
     assert!(good.status.success(), "{}", text(&good));
     assert!(!verify("other").status.success());
 
     // We read OpenSSL's key file and verify its signature.
-    let made = openssl(dir.path(), &["genpkey", "-algorithm", "SM2", "-out", "theirs.pem"]);
+    let made = openssl(
+        dir.path(),
+        &["genpkey", "-algorithm", "SM2", "-out", "theirs.pem"],
+    );
     assert!(made.status.success(), "{}", text(&made));
-    let args = ["pkeyutl", "-sign", "-inkey", "theirs.pem", "-in", "message", "-out", "theirs.sig"];
-    let signed =
-        openssl(dir.path(), &[&args[..], &["-rawin", "-digest", "sm3", "-pkeyopt", DISTID]].concat());
+    let args = [
+        "pkeyutl",
+        "-sign",
+        "-inkey",
+        "theirs.pem",
+        "-in",
+        "message",
+        "-out",
+        "theirs.sig",
+    ];
+    let signed = openssl(
+        dir.path(),
+        &[&args[..], &["-rawin", "-digest", "sm3", "-pkeyopt", DISTID]].concat(),
+    );
     assert!(signed.status.success(), "{}", text(&signed));
     let theirs = keyfile::read(&at("theirs.pem"), None).unwrap();
     let signature = Signature::from_der(&std::fs::read(at("theirs.sig")).unwrap()).unwrap();
-    theirs.public_key().verify_raw(b"21.5 degrees", &signature).unwrap();
-    assert!(theirs.public_key().verify_raw(b"21.6 degrees", &signature).is_err());
+    theirs
+        .public_key()
+        .verify_raw(b"21.5 degrees", &signature)
+        .unwrap();
+    assert!(
+        theirs
+            .public_key()
+            .verify_raw(b"21.6 degrees", &signature)
+            .is_err()
+    );
 }
 
 #[test]
@@ -133,30 +189,54 @@ fn we_read_a_certificate_that_openssl_made() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let made = openssl(dir.path(), &["genpkey", "-algorithm", "SM2", "-out", "key.pem"]);
+    let made = openssl(
+        dir.path(),
+        &["genpkey", "-algorithm", "SM2", "-out", "key.pem"],
+    );
     assert!(made.status.success(), "{}", text(&made));
     let args = [
-        "req", "-new", "-x509", "-key", "key.pem", "-sm3", "-sigopt", DISTID, "-days", "30",
-        "-subj", "/O=acme/OU=root/CN=acme root", "-addext", "keyUsage=critical,keyCertSign",
-        "-out", "root.pem",
+        "req",
+        "-new",
+        "-x509",
+        "-key",
+        "key.pem",
+        "-sm3",
+        "-sigopt",
+        DISTID,
+        "-days",
+        "30",
+        "-subj",
+        "/O=acme/OU=root/CN=acme root",
+        "-addext",
+        "keyUsage=critical,keyCertSign",
+        "-out",
+        "root.pem",
     ];
     let made = openssl(dir.path(), &args);
     assert!(made.status.success(), "{}", text(&made));
     let pem = std::fs::read_to_string(dir.path().join("root.pem")).unwrap();
     let root = Certificate::from_pem(&pem).unwrap();
-    assert_eq!((root.organisation.as_str(), root.role), ("acme", Role::Root));
+    assert_eq!(
+        (root.organisation.as_str(), root.role),
+        ("acme", Role::Root)
+    );
     root.verify_issued_by(&root).unwrap();
 }
 
 /// The project's own virtual environment, or the system's Python, if it has `gmssl`.
 fn python_with_gmssl() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let found = [root.join(".venv/bin/python"), "python3".into()].into_iter().find(|python| {
-        let probe = Command::new(python).args(["-c", "import gmssl"]).output();
-        probe.is_ok_and(|o| o.status.success())
-    });
+    let found = [root.join(".venv/bin/python"), "python3".into()]
+        .into_iter()
+        .find(|python| {
+            let probe = Command::new(python).args(["-c", "import gmssl"]).output();
+            probe.is_ok_and(|o| o.status.success())
+        });
     if found.is_none() {
-        missing("PyPI's gmssl", "python3 -m venv .venv && .venv/bin/pip install gmssl==3.2.2");
+        missing(
+            "PyPI's gmssl",
+            "python3 -m venv .venv && .venv/bin/pip install gmssl==3.2.2",
+        );
     }
     found
 }
@@ -169,10 +249,19 @@ fn run_python(python: &Path, script: &str, input: &[String]) -> Vec<String> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.join("\n").as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.join("\n").as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 const SM2_PEER: &str = r"
@@ -189,7 +278,9 @@ print(peer.encrypt(b'from gmssl').hex())
 
 #[test]
 fn gmssl_and_we_agree_on_sm2() {
-    let Some(python) = python_with_gmssl() else { return };
+    let Some(python) = python_with_gmssl() else {
+        return;
+    };
     let rng = &mut rand::rng();
     let key = SecretKey::generate(rng);
     let public = key.public_key();
@@ -204,8 +295,14 @@ fn gmssl_and_we_agree_on_sm2() {
     assert_eq!(lines[..2], ["True", "False"]);
     let mut signature = [0; 64];
     hex::decode_to_slice(&lines[2], &mut signature).unwrap();
-    public.verify_raw(b"from gmssl", &Signature(signature)).unwrap();
-    assert!(public.verify_raw(b"from others", &Signature(signature)).is_err());
+    public
+        .verify_raw(b"from gmssl", &Signature(signature))
+        .unwrap();
+    assert!(
+        public
+            .verify_raw(b"from others", &Signature(signature))
+            .is_err()
+    );
     assert_eq!(lines[3], "a secret of ours");
     let sealed = [vec![4], hex::decode(&lines[4]).unwrap()].concat();
     assert_eq!(key.open(&sealed).unwrap().as_slice(), b"from gmssl");
@@ -230,15 +327,23 @@ print(out.hex())
 
 #[test]
 fn gmssl_and_we_agree_on_sm3_and_sm4() {
-    let Some(python) = python_with_gmssl() else { return };
+    let Some(python) = python_with_gmssl() else {
+        return;
+    };
     for length in [0usize, 1, 55, 56, 63, 64, 65, 300] {
         let message: Vec<u8> = (0..length).map(|i| (i * 7) as u8).collect();
         let (key, nonce) = ([length as u8 ^ 0x5a; 16], [length as u8; 12]);
         let input = [&message[..], &key, &nonce, &message].map(hex::encode);
         let lines = run_python(&python, SM3_SM4_PEER, &input);
         assert_eq!(lines[0], sm3(&[&message]).to_string());
-        let sealed = sm4::Key::from_slice(&key).unwrap().seal(&nonce, b"", &message);
+        let sealed = sm4::Key::from_slice(&key)
+            .unwrap()
+            .seal(&nonce, b"", &message);
         let ours = hex::encode(&sealed[..length]);
-        assert_eq!(lines.get(1).map_or("", |line| line.as_str()), ours, "length {length}");
+        assert_eq!(
+            lines.get(1).map_or("", |line| line.as_str()),
+            ours,
+            "length {length}"
+        );
     }
 }
