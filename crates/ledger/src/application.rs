@@ -66,7 +66,9 @@ pub struct App<T> {
 
 impl<T> Clone for App<T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self {
+            inner: self.inner.clone(),
+        }
     }
 }
 
@@ -90,16 +92,33 @@ impl<T: Strategy> App<T> {
         mempool: Mempool<T>,
     ) -> Self {
         let executed = Mutex::new(HashMap::new());
-        Self { inner: Arc::new(Inner { genesis, validators, origin, mirror, mempool, executed }) }
+        Self {
+            inner: Arc::new(Inner {
+                genesis,
+                validators,
+                origin,
+                mirror,
+                mempool,
+                executed,
+            }),
+        }
     }
 
     fn remember(&self, block: &Block, executed: Executed) {
-        let mut all = self.inner.executed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .inner
+            .executed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         all.insert(block.digest(), (block.header().height, Arc::new(executed)));
     }
 
     fn forget(&self, block: &Block) -> Option<Arc<Executed>> {
-        let mut all = self.inner.executed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .inner
+            .executed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let executed = all.remove(&block.digest()).map(|(_, executed)| executed);
         all.retain(|_, (height, _)| *height > block.header().height);
         executed
@@ -165,8 +184,14 @@ impl<T: Strategy> App<T> {
             .ok()?;
         self.inner.mempool.reconsider(&executed.skipped);
         let state = target::<E>(&sealed);
-        let header =
-            self.header(&context, &parent, &block, &executed.included, &state, sealed.root());
+        let header = self.header(
+            &context,
+            &parent,
+            &block,
+            &executed.included,
+            &state,
+            sealed.root(),
+        );
         let made = Block::new(header, context.leader, executed.included.clone());
         self.remember(&made, executed);
         Some((made, sealed))
@@ -256,7 +281,11 @@ async fn wait_for_clock<E: Runtime>(runtime: &E, time_ms: u64) -> Result<(), Ref
         return Ok(());
     }
     runtime.sleep(CLOCK_DRIFT_MAX).await;
-    if acceptable <= runtime.current() + CLOCK_DRIFT_MAX { Ok(()) } else { Err(Refusal::Time) }
+    if acceptable <= runtime.current() + CLOCK_DRIFT_MAX {
+        Ok(())
+    } else {
+        Err(Refusal::Time)
+    }
 }
 
 /// The transactions of the blocks above the final one.
@@ -266,7 +295,13 @@ async fn carried(mut ancestry: impl Ancestry<Block>, mirror: &Mirror) -> HashSet
         if block.height().get() <= mirror.view().height() {
             break;
         }
-        carried.extend(block.inner().transactions().iter().map(crate::block::Tx::id));
+        carried.extend(
+            block
+                .inner()
+                .transactions()
+                .iter()
+                .map(crate::block::Tx::id),
+        );
     }
     carried
 }
@@ -330,7 +365,11 @@ impl<E: Runtime, T: Strategy> Application<E> for App<T> {
         readers: Reader<Store<E>>,
     ) -> Option<Arc<Executed>> {
         let store = readers.read().await;
-        self.inner.mirror.load(&store).await.expect("the state store can be read");
+        self.inner
+            .mirror
+            .load(&store)
+            .await
+            .expect("the state store can be read");
         self.forget(block)
     }
 
@@ -341,13 +380,22 @@ impl<E: Runtime, T: Strategy> Application<E> for App<T> {
         executed: Option<Arc<Executed>>,
         readers: Reader<Store<E>>,
     ) {
-        let taken = executed
-            .is_some_and(|done| self.inner.mirror.apply(block, &done.writes, done.outcomes.clone()));
+        let taken = executed.is_some_and(|done| {
+            self.inner
+                .mirror
+                .apply(block, &done.writes, done.outcomes.clone())
+        });
         if !taken {
             let store = readers.read().await;
-            self.inner.mirror.replace(&store).await.expect("the state store can be read");
+            self.inner
+                .mirror
+                .replace(&store)
+                .await
+                .expect("the state store can be read");
         }
-        self.inner.mempool.finalised(block.header().height, block.transactions());
+        self.inner
+            .mempool
+            .finalised(block.header().height, block.transactions());
     }
 }
 
@@ -380,7 +428,13 @@ impl<E: Runtime, T: Strategy> Paced<E, T> {
         mempool: Mempool<T>,
         pacing: Pacing,
     ) -> Self {
-        Self { inner, mirror, mempool, pacing, runtime: PhantomData }
+        Self {
+            inner,
+            mirror,
+            mempool,
+            pacing,
+            runtime: PhantomData,
+        }
     }
 
     async fn due(&self, runtime: &E, ancestry: impl Ancestry<Block>) -> Option<()> {

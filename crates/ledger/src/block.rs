@@ -22,7 +22,8 @@ use commonware_glue::stateful::db::DatabaseSet;
 use commonware_storage::{mmr::Location, qmdb::sync::Target};
 use commonware_utils::range::NonEmptyRange;
 use sealwire_envelope::{
-    BlockBundle, Genesis, Header, Transaction, TxId, block::HEADER_VERSION, transaction::TX_MAX_BYTES,
+    BlockBundle, Genesis, Header, Transaction, TxId, block::HEADER_VERSION,
+    transaction::TX_MAX_BYTES,
 };
 use sealwire_sm::Sm3Digest;
 
@@ -50,7 +51,11 @@ impl Tx {
     /// From a decoded transaction.
     pub fn new(transaction: Transaction) -> Self {
         let bytes = sealwire_envelope::encode(&transaction).into();
-        Self(Arc::new(TxInner { id: transaction.id(), transaction, bytes }))
+        Self(Arc::new(TxInner {
+            id: transaction.id(),
+            transaction,
+            bytes,
+        }))
     }
 
     /// From bytes, which must be the one encoding of a transaction.
@@ -60,7 +65,11 @@ impl Tx {
     pub fn decode(bytes: &[u8]) -> Result<Self, sealwire_envelope::DecodeError> {
         let transaction: Transaction = sealwire_envelope::decode_bounded(bytes, TX_MAX_BYTES)?;
         let id = transaction.id();
-        Ok(Self(Arc::new(TxInner { id, transaction, bytes: Bytes::copy_from_slice(bytes) })))
+        Ok(Self(Arc::new(TxInner {
+            id,
+            transaction,
+            bytes: Bytes::copy_from_slice(bytes),
+        })))
     }
 
     /// Its id: the digest of its body.
@@ -163,7 +172,13 @@ impl Block {
         };
         let bytes = sealwire_envelope::encode(&bundle).into();
         let digest = header.digest().into();
-        Self(Arc::new(Inner { header, digest, proposer, transactions, bytes }))
+        Self(Arc::new(Inner {
+            header,
+            digest,
+            proposer,
+            transactions,
+            bytes,
+        }))
     }
 
     /// Decodes and checks everything that needs no other block.
@@ -183,7 +198,11 @@ impl Block {
     /// # Errors
     /// [`BlockError`] names the first rule that is broken.
     pub fn from_bundle(header: Header, transactions: Vec<Transaction>) -> Result<Self, BlockError> {
-        let bundle = BlockBundle { header, transactions, finality: None };
+        let bundle = BlockBundle {
+            header,
+            transactions,
+            finality: None,
+        };
         let bytes = sealwire_envelope::encode(&bundle).into();
         Self::check(bundle.header, bundle.transactions, bytes)
     }
@@ -198,7 +217,10 @@ impl Block {
             return Err(BlockError::Operations(header.ops_start, header.ops_end));
         }
         let transactions: Vec<Tx> = transactions.into_iter().map(Tx::new).collect();
-        let (count, size) = (transactions.len(), transactions.iter().map(|tx| tx.bytes().len()).sum());
+        let (count, size) = (
+            transactions.len(),
+            transactions.iter().map(|tx| tx.bytes().len()).sum(),
+        );
         if count > BLOCK_TRANSACTIONS_MAX || size > BLOCK_TRANSACTION_BYTES_MAX {
             return Err(BlockError::TooLarge { count, bytes: size });
         }
@@ -210,7 +232,13 @@ impl Block {
             return Err(BlockError::Transactions);
         }
         let digest = header.digest().into();
-        Ok(Self(Arc::new(Inner { header, digest, proposer, transactions, bytes })))
+        Ok(Self(Arc::new(Inner {
+            header,
+            digest,
+            proposer,
+            transactions,
+            bytes,
+        })))
     }
 
     /// The header.

@@ -39,9 +39,7 @@ use commonware_glue::stateful::{
 };
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::{Sequential, Strategy};
-use commonware_runtime::{
-    Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef,
-};
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_storage::{archive::prunable, translator::EightCap};
 use commonware_utils::{NZDuration, NZU64, NZUsize};
 use rand_core::CryptoRng;
@@ -173,11 +171,22 @@ where
     P: Provider<PublicKey = PublicKey>,
     T: Strategy,
 {
-    let Config { genesis, key, partition, joined, pacing, bounds, strategy } = config;
+    let Config {
+        genesis,
+        key,
+        partition,
+        joined,
+        pacing,
+        bounds,
+        strategy,
+    } = config;
     let validators = Validators::from_genesis(&genesis)?;
     let me = key.public_key();
     let simplex_partition = format!("{partition}-simplex");
-    let journal = context.scan(&simplex_partition).await.is_ok_and(|blobs| !blobs.is_empty());
+    let journal = context
+        .scan(&simplex_partition)
+        .await
+        .is_ok_and(|blobs| !blobs.is_empty());
     let votes = journal || !joined;
     let scheme = scheme(&validators, &key, votes)?;
     let page_cache = state::page_cache();
@@ -260,7 +269,12 @@ where
 
     let mirror = Arc::new(Mirror::new(genesis.clone()));
     let mempool = Mempool::new(&context, genesis.clone(), mirror.clone(), bounds, strategy);
-    gossip::start(context.child("gossip"), mempool.clone(), channels.gossip, blocker.clone());
+    gossip::start(
+        context.child("gossip"),
+        mempool.clone(),
+        channels.gossip,
+        blocker.clone(),
+    );
     let app = App::new(
         genesis.clone(),
         Arc::new(validators),
@@ -294,7 +308,10 @@ where
     let store = executor.subscribe_databases().await;
     {
         let store = store.read().await;
-        mirror.load(&store).await.map_err(|cause| storage("the state", cause))?;
+        mirror
+            .load(&store)
+            .await
+            .map_err(|cause| storage("the state", cause))?;
     }
 
     let simplex = simplex::Engine::new(
@@ -310,14 +327,17 @@ where
         ),
     );
     let handle = simplex.start(channels.votes, channels.certificates, channels.resolver);
-    Ok(Validator { mirror, mempool, store, blocks, votes, handle })
+    Ok(Validator {
+        mirror,
+        mempool,
+        store,
+        blocks,
+        votes,
+        handle,
+    })
 }
 
-fn scheme(
-    validators: &Validators,
-    key: &PrivateKey,
-    votes: bool,
-) -> Result<Scheme, StartError> {
+fn scheme(validators: &Validators, key: &PrivateKey, votes: bool) -> Result<Scheme, StartError> {
     let keys = validators.keys().clone();
     let scheme = if votes {
         Scheme::signer(validators.chain(), keys, key.clone())
@@ -332,7 +352,10 @@ fn epochs() -> FixedEpocher {
 }
 
 fn storage(what: &'static str, cause: impl std::fmt::Display) -> StartError {
-    StartError::Storage { what, cause: cause.to_string() }
+    StartError::Storage {
+        what,
+        cause: cause.to_string(),
+    }
 }
 
 /// An archive that is never pruned, by height and digest.
@@ -365,7 +388,16 @@ fn simplex_config<B, A>(
     genesis: crate::crypto::Digest,
     pacing: Pacing,
     page_cache: CacheRef,
-) -> simplex::Config<Scheme, RoundRobin<crate::crypto::Sm3Hasher>, B, crate::crypto::Digest, A, A, A, Sequential>
+) -> simplex::Config<
+    Scheme,
+    RoundRobin<crate::crypto::Sm3Hasher>,
+    B,
+    crate::crypto::Digest,
+    A,
+    A,
+    A,
+    Sequential,
+>
 where
     B: Blocker<PublicKey = PublicKey>,
     A: Clone

@@ -114,7 +114,10 @@ pub async fn execute<E: Context + Spawner>(
     verified: impl Fn(&Tx) -> bool,
 ) -> Result<Executed, ExecuteError> {
     let mut state = Overlay::new(Known::default());
-    let likely: BTreeSet<_> = transactions.iter().flat_map(|tx| footprint(tx.get())).collect();
+    let likely: BTreeSet<_> = transactions
+        .iter()
+        .flat_map(|tx| footprint(tx.get()))
+        .collect();
     fetch(batch, &mut state, likely.into_iter().collect()).await?;
     state.merge(begin_block(genesis, block)?);
     let mut executed = Executed::default();
@@ -128,7 +131,14 @@ pub async fn execute<E: Context + Spawner>(
             }
         };
         match (step, rule) {
-            (Step::Included { key, outcome, writes }, _) => {
+            (
+                Step::Included {
+                    key,
+                    outcome,
+                    writes,
+                },
+                _,
+            ) => {
                 state.merge(writes);
                 executed.outcomes.push(outcome);
                 executed.included.push(tx.clone());
@@ -136,7 +146,10 @@ pub async fn execute<E: Context + Spawner>(
             }
             (Step::Refused(_), Rule::Skip) => executed.skipped.push(tx.clone()),
             (Step::Refused(outcome), Rule::Refuse) => {
-                return Err(ExecuteError::Inadmissible { id: tx.id(), outcome });
+                return Err(ExecuteError::Inadmissible {
+                    id: tx.id(),
+                    outcome,
+                });
             }
         }
     }
@@ -145,7 +158,11 @@ pub async fn execute<E: Context + Spawner>(
 }
 
 enum Step {
-    Included { key: Option<PublicKey>, outcome: Outcome, writes: Writes },
+    Included {
+        key: Option<PublicKey>,
+        outcome: Outcome,
+        writes: Writes,
+    },
     Refused(Outcome),
 }
 
@@ -169,7 +186,11 @@ fn step(
     if inadmissible(execution.outcome.code) {
         return Ok(Step::Refused(execution.outcome));
     }
-    Ok(Step::Included { key, outcome: execution.outcome, writes: execution.writes })
+    Ok(Step::Included {
+        key,
+        outcome: execution.outcome,
+        writes: execution.writes,
+    })
 }
 
 /// The codes that [`authenticate`] refuses with.
@@ -202,10 +223,14 @@ async fn fetch<E: Context + Spawner>(
         let value = match stored {
             None => None,
             Some(stored) => {
-                let entry: StateEntry = sealwire_envelope::decode(&stored)
-                    .map_err(|_| StateError::Corrupt { what: "state entry" })?;
+                let entry: StateEntry =
+                    sealwire_envelope::decode(&stored).map_err(|_| StateError::Corrupt {
+                        what: "state entry",
+                    })?;
                 if entry.key != key {
-                    return Err(StateError::Corrupt { what: "state entry under this key" });
+                    return Err(StateError::Corrupt {
+                        what: "state entry under this key",
+                    });
                 }
                 Some(entry.value)
             }
@@ -225,7 +250,10 @@ pub async fn seal<E: Context + Spawner>(
     writes: &Writes,
 ) -> Result<Sealed<E>, StateError> {
     use commonware_glue::stateful::db::Unmerkleized as _;
-    let applied = Applied { height: block.height, time_ms: block.time_ms };
+    let applied = Applied {
+        height: block.height,
+        time_ms: block.time_ms,
+    };
     let mut batch = batch.with_metadata(applied.to_bytes());
     for (key, value) in writes.iter() {
         batch = batch.write(store_key(key), value.map(|value| store_value(key, value)));

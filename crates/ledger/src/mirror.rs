@@ -83,7 +83,11 @@ impl Mirror {
 
     /// A recent final block, if it is still in memory.
     pub fn recent(&self, height: u64) -> Option<Arc<Final>> {
-        self.recent.read().unwrap_or_else(PoisonError::into_inner).get(&height).cloned()
+        self.recent
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&height)
+            .cloned()
     }
 
     /// Reads the state from the store, unless that was done before.
@@ -122,7 +126,11 @@ impl Mirror {
         let Ok(changes) = applied else {
             return false;
         };
-        let done = Arc::new(Final { block: block.clone(), outcomes, changes });
+        let done = Arc::new(Final {
+            block: block.clone(),
+            outcomes,
+            changes,
+        });
         {
             let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
             recent.insert(header.height, done.clone());

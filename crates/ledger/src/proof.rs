@@ -24,7 +24,10 @@ use sealwire_sm::Sm3Digest;
 pub fn inclusion<K: Key, D: Digest>(
     proof: &KeyValueProof<mmr::Family, K, D, CHUNK_BYTES>,
 ) -> Inclusion {
-    Inclusion { operation: operation(&proof.proof), next_key: digest(&proof.next_key) }
+    Inclusion {
+        operation: operation(&proof.proof),
+        next_key: digest(&proof.next_key),
+    }
 }
 
 /// A proof by the store that a key has no value, in wire form.
@@ -38,9 +41,10 @@ pub fn exclusion<K: Key, D: Digest>(
             value: neighbour.value.clone(),
             next_key: digest(&neighbour.next_key),
         },
-        ExclusionProof::Commit(proof, metadata) => {
-            Exclusion::Empty { operation: operation(proof), metadata: metadata.clone() }
-        }
+        ExclusionProof::Commit(proof, metadata) => Exclusion::Empty {
+            operation: operation(proof),
+            metadata: metadata.clone(),
+        },
     }
 }
 

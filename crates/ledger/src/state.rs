@@ -18,8 +18,7 @@ use commonware_runtime::{Spawner, buffer::paged::CacheRef};
 use commonware_storage::{
     Context,
     journal::contiguous::variable::Config as JournalConfig,
-    merkle,
-    mmr,
+    merkle, mmr,
     qmdb::{
         any::ordered::variable::Operation,
         current::{VariableConfig, ordered::variable},
@@ -103,7 +102,10 @@ pub fn store_key(key: &[u8]) -> Digest {
 
 /// The store's value of a state entry.
 pub fn store_value(key: &[u8], value: &[u8]) -> Vec<u8> {
-    sealwire_envelope::encode(&StateEntry { key: key.to_vec(), value: value.to_vec() })
+    sealwire_envelope::encode(&StateEntry {
+        key: key.to_vec(),
+        value: value.to_vec(),
+    })
 }
 
 /// Up to which block the state is.
@@ -157,9 +159,9 @@ impl StateError {
 pub async fn applied<E: Context + Spawner>(store: &Store<E>) -> Result<Applied, StateError> {
     match store.get_metadata().await.map_err(StateError::store)? {
         None => Ok(Applied::default()),
-        Some(bytes) => {
-            Applied::from_bytes(&bytes).ok_or(StateError::Corrupt { what: "block number" })
-        }
+        Some(bytes) => Applied::from_bytes(&bytes).ok_or(StateError::Corrupt {
+            what: "block number",
+        }),
     }
 }
 
@@ -174,8 +176,10 @@ pub async fn entries<E: Context + Spawner>(
     let mut stream = std::pin::pin!(store.stream_range(..));
     while let Some(item) = stream.next().await {
         let (_, value) = item.map_err(StateError::store)?;
-        let entry: StateEntry = sealwire_envelope::decode(&value)
-            .map_err(|_| StateError::Corrupt { what: "state entry" })?;
+        let entry: StateEntry =
+            sealwire_envelope::decode(&value).map_err(|_| StateError::Corrupt {
+                what: "state entry",
+            })?;
         entries.insert(entry.key, entry.value);
     }
     Ok(entries)
@@ -191,13 +195,24 @@ pub async fn prove<E: Context + Spawner>(
 ) -> Result<(Option<Vec<u8>>, StateProof), StateError> {
     let digest = store_key(key);
     let Some(stored) = store.get(&digest).await.map_err(StateError::store)? else {
-        let proof = store.exclusion_proof(&digest).await.map_err(StateError::store)?;
+        let proof = store
+            .exclusion_proof(&digest)
+            .await
+            .map_err(StateError::store)?;
         return Ok((None, StateProof::Exclusion(proof::exclusion(&proof))));
     };
-    let entry: StateEntry = sealwire_envelope::decode(&stored)
-        .map_err(|_| StateError::Corrupt { what: "state entry" })?;
-    let proof = store.key_value_proof(digest).await.map_err(StateError::store)?;
-    Ok((Some(entry.value), StateProof::Inclusion(proof::inclusion(&proof))))
+    let entry: StateEntry =
+        sealwire_envelope::decode(&stored).map_err(|_| StateError::Corrupt {
+            what: "state entry",
+        })?;
+    let proof = store
+        .key_value_proof(digest)
+        .await
+        .map_err(StateError::store)?;
+    Ok((
+        Some(entry.value),
+        StateProof::Inclusion(proof::inclusion(&proof)),
+    ))
 }
 
 /// State isn't fetched from peers: a node that lost it executes the blocks again, which is slower

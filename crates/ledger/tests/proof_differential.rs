@@ -51,7 +51,9 @@ type Db = variable::Db<
 >;
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn config(name: &str) -> VariableConfig<EightCap, ((), (commonware_codec::RangeCfg<usize>, ())), Sequential> {
+fn config(
+    name: &str,
+) -> VariableConfig<EightCap, ((), (commonware_codec::RangeCfg<usize>, ())), Sequential> {
     let cache = CacheRef::new(NZU16!(1024), NZUsize!(64));
     VariableConfig {
         merkle_config: MerkleConfig {
@@ -89,7 +91,10 @@ fn ours(digest: &Digest) -> Sm3Digest {
 }
 
 fn stored(key: &[u8], value: &[u8]) -> Vec<u8> {
-    encode(&StateEntry { key: key.to_vec(), value: value.to_vec() })
+    encode(&StateEntry {
+        key: key.to_vec(),
+        value: value.to_vec(),
+    })
 }
 
 async fn apply(db: Db, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>, metadata: Option<Vec<u8>>) -> Db {
@@ -97,13 +102,21 @@ async fn apply(db: Db, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>, metadata: Option
     for (key, value) in writes {
         batch = batch.write(hashed(&key), value.map(|value| stored(&key, &value)));
     }
-    let batch = batch.merkleize(&db, metadata, &mut Proportional).await.expect("merkleize");
+    let batch = batch
+        .merkleize(&db, metadata, &mut Proportional)
+        .await
+        .expect("merkleize");
     let db = db.apply_batch(batch).await.expect("apply");
     db.commit().await.expect("commit")
 }
 
 /// A batch of random writes, `churn` percent of them to keys that exist.
-fn random_batch(rng: &mut StdRng, model: &mut Model, size: usize, churn: u32) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+fn random_batch(
+    rng: &mut StdRng,
+    model: &mut Model,
+    size: usize,
+    churn: u32,
+) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let mut writes = BTreeMap::new();
     for _ in 0..size {
         let existing = !model.is_empty() && rng.random_range(0..100) < churn;
@@ -136,7 +149,10 @@ struct Present {
 }
 
 async fn prove_present(db: &Db, key: &[u8], value: &[u8]) -> Present {
-    let theirs = db.key_value_proof(hashed(key)).await.expect("the key has a value");
+    let theirs = db
+        .key_value_proof(hashed(key))
+        .await
+        .expect("the key has a value");
     assert!(theirs.verify::<Hash, VariableEncoding<Vec<u8>>>(
         hashed(key),
         stored(key, value),
@@ -145,12 +161,26 @@ async fn prove_present(db: &Db, key: &[u8], value: &[u8]) -> Present {
     let root = ours(&db.root());
     let inclusion = proof::inclusion(&theirs);
     verify_inclusion(&root, key, value, &inclusion).expect("the independent verifier agrees");
-    Present { root, key: key.to_vec(), value: value.to_vec(), theirs, ours: inclusion }
+    Present {
+        root,
+        key: key.to_vec(),
+        value: value.to_vec(),
+        theirs,
+        ours: inclusion,
+    }
 }
 
 async fn prove_absent(db: &Db, key: &[u8]) -> Exclusion {
-    let theirs: ExclusionProof<mmr::Family, Digest, VariableEncoding<Vec<u8>>, Digest, CHUNK_BYTES> =
-        db.exclusion_proof(&hashed(key)).await.expect("the key has no value");
+    let theirs: ExclusionProof<
+        mmr::Family,
+        Digest,
+        VariableEncoding<Vec<u8>>,
+        Digest,
+        CHUNK_BYTES,
+    > = db
+        .exclusion_proof(&hashed(key))
+        .await
+        .expect("the key has no value");
     assert!(theirs.verify::<Hash>(&hashed(key), &db.root()));
     let exclusion = proof::exclusion(&theirs);
     verify_absence(&ours(&db.root()), key, &exclusion).expect("the independent verifier agrees");
@@ -179,19 +209,29 @@ fn damaged(rng: &mut StdRng, good: &Present) -> Vec<(String, Present)> {
     let bit = rng.random_range(0..256usize);
     add("root".into(), &mut |p| flip(&mut p.root, bit));
     add("next key".into(), &mut |p| flip(&mut p.ours.next_key, bit));
-    add("ops root".into(), &mut |p| flip(&mut p.ours.operation.ops_root, bit));
+    add("ops root".into(), &mut |p| {
+        flip(&mut p.ours.operation.ops_root, bit)
+    });
     for at in 0..good.key.len() {
-        add(format!("key byte {at}"), &mut |p| p.key[at] ^= 1 << (bit % 8));
+        add(format!("key byte {at}"), &mut |p| {
+            p.key[at] ^= 1 << (bit % 8)
+        });
     }
     for at in 0..good.value.len() {
-        add(format!("value byte {at}"), &mut |p| p.value[at] ^= 1 << (bit % 8));
+        add(format!("value byte {at}"), &mut |p| {
+            p.value[at] ^= 1 << (bit % 8)
+        });
     }
     add("longer value".into(), &mut |p| p.value.push(0));
     for at in 0..CHUNK_BYTES * 8 {
-        add(format!("activity bit {at}"), &mut |p| p.ours.operation.chunk[at / 8] ^= 1 << (at % 8));
+        add(format!("activity bit {at}"), &mut |p| {
+            p.ours.operation.chunk[at / 8] ^= 1 << (at % 8)
+        });
     }
     for at in 0..good.ours.operation.digests.len() {
-        add(format!("digest {at}"), &mut |p| flip(&mut p.ours.operation.digests[at], bit));
+        add(format!("digest {at}"), &mut |p| {
+            flip(&mut p.ours.operation.digests[at], bit)
+        });
         add(format!("no digest {at}"), &mut |p| {
             p.ours.operation.digests.remove(at);
         });
@@ -200,14 +240,23 @@ fn damaged(rng: &mut StdRng, good: &Present) -> Vec<(String, Present)> {
             p.ours.operation.digests.insert(at, twice);
         });
     }
-    add("one digest more".into(), &mut |p| p.ours.operation.digests.push(good.root));
+    add("one digest more".into(), &mut |p| {
+        p.ours.operation.digests.push(good.root)
+    });
     if good.ours.operation.partial_chunk.is_some() {
-        add("no partial chunk".into(), &mut |p| p.ours.operation.partial_chunk = None);
+        add("no partial chunk".into(), &mut |p| {
+            p.ours.operation.partial_chunk = None
+        });
         add("partial chunk".into(), &mut |p| {
-            flip(p.ours.operation.partial_chunk.as_mut().expect("is some"), bit)
+            flip(
+                p.ours.operation.partial_chunk.as_mut().expect("is some"),
+                bit,
+            )
         });
     } else {
-        add("a partial chunk".into(), &mut |p| p.ours.operation.partial_chunk = Some(good.root));
+        add("a partial chunk".into(), &mut |p| {
+            p.ours.operation.partial_chunk = Some(good.root)
+        });
     }
     for delta in [1, 2, 255, 256, 257, 1 << 32, u64::MAX, u64::MAX - 1] {
         add(format!("location + {delta}"), &mut |p| {
@@ -265,7 +314,9 @@ fn compare(seed: u64, batches: usize, batch_size: usize, churn: u32, expect_leav
     deterministic::Runner::seeded(seed).start(|context| async move {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut model = Model::new();
-        let mut db = Db::init(context, config("state"), None).await.expect("open");
+        let mut db = Db::init(context, config("state"), None)
+            .await
+            .expect("open");
         let (mut leaves, mut inactive, mut refused) = (0, 0, 0);
         for round in 0..batches {
             let size = rng.random_range(1..=batch_size);
@@ -290,7 +341,10 @@ fn compare(seed: u64, batches: usize, batch_size: usize, churn: u32, expect_leav
             }
         }
         println!("{leaves} operations, {inactive} inactive peaks, {refused} damaged proofs");
-        assert!(leaves >= expect_leaves, "the log only grew to {leaves} operations");
+        assert!(
+            leaves >= expect_leaves,
+            "the log only grew to {leaves} operations"
+        );
         assert!(refused > 0 || batches < 8);
     });
 }
@@ -312,21 +366,36 @@ fn a_growing_state_over_many_chunks() {
 fn a_churning_state_leaves_inactive_peaks_behind() {
     deterministic::Runner::seeded(7).start(|context| async move {
         let mut rng = StdRng::seed_from_u64(7);
-        let mut db = Db::init(context, config("state"), None).await.expect("open");
+        let mut db = Db::init(context, config("state"), None)
+            .await
+            .expect("open");
         let mut model = Model::new();
         for round in 0..200u32 {
             let writes: Vec<_> = (0..20u32)
-                .map(|key| (format!("hot/{key}").into_bytes(), round.to_be_bytes().to_vec()))
+                .map(|key| {
+                    (
+                        format!("hot/{key}").into_bytes(),
+                        round.to_be_bytes().to_vec(),
+                    )
+                })
                 .collect();
             model.extend(writes.iter().cloned());
-            db = apply(db, writes.into_iter().map(|(k, v)| (k, Some(v))).collect(), None).await;
+            db = apply(
+                db,
+                writes.into_iter().map(|(k, v)| (k, Some(v))).collect(),
+                None,
+            )
+            .await;
             if round % 10 != 9 {
                 continue;
             }
             for (key, value) in &model {
                 let good = prove_present(&db, key, value).await;
                 if round == 199 {
-                    assert!(good.ours.operation.inactive_peaks > 0, "nothing went inactive");
+                    assert!(
+                        good.ours.operation.inactive_peaks > 0,
+                        "nothing went inactive"
+                    );
                     both_refuse(&mut rng, &good);
                 }
             }
@@ -340,15 +409,24 @@ fn a_log_that_ends_on_a_chunks_border() {
     // One write of a new key and its commit are a few operations; walk over the border one by one.
     deterministic::Runner::seeded(9).start(|context| async move {
         let mut rng = StdRng::seed_from_u64(9);
-        let mut db = Db::init(context, config("state"), None).await.expect("open");
+        let mut db = Db::init(context, config("state"), None)
+            .await
+            .expect("open");
         let (mut whole, mut partial) = (0, 0);
         for round in 0..600u32 {
             let key = format!("key/{round}").into_bytes();
             db = apply(db, vec![(key.clone(), Some(vec![1]))], None).await;
             let good = prove_present(&db, &key, &[1]).await;
             let leaves = good.ours.operation.leaves;
-            assert_eq!(good.ours.operation.partial_chunk.is_none(), leaves % 256 == 0);
-            if leaves % 256 == 0 { whole += 1 } else { partial += 1 }
+            assert_eq!(
+                good.ours.operation.partial_chunk.is_none(),
+                leaves % 256 == 0
+            );
+            if leaves % 256 == 0 {
+                whole += 1
+            } else {
+                partial += 1
+            }
             if leaves % 256 < 3 || leaves % 256 > 253 {
                 both_refuse(&mut rng, &good);
                 let first = prove_present(&db, b"key/0", &[1]).await;
@@ -363,7 +441,9 @@ fn a_log_that_ends_on_a_chunks_border() {
 #[test]
 fn an_empty_state_holds_nothing() {
     deterministic::Runner::seeded(3).start(|context| async move {
-        let mut db = Db::init(context, config("state"), None).await.expect("open");
+        let mut db = Db::init(context, config("state"), None)
+            .await
+            .expect("open");
         for metadata in [None, Some(vec![]), Some(vec![7; 300])] {
             db = apply(db, vec![(b"k".to_vec(), Some(vec![1]))], None).await;
             let full = prove_absent(&db, b"x").await;
@@ -371,7 +451,11 @@ fn an_empty_state_holds_nothing() {
             db = apply(db, vec![(b"k".to_vec(), None)], metadata).await;
             let root = ours(&db.root());
             let empty = prove_absent(&db, b"k").await;
-            let Exclusion::Empty { operation, metadata } = empty.clone() else {
+            let Exclusion::Empty {
+                operation,
+                metadata,
+            } = empty.clone()
+            else {
                 panic!("an empty state is proved by its last commit")
             };
             // The old proof fails under the new root, the new one with other metadata or place.
@@ -380,12 +464,24 @@ fn an_empty_state_holds_nothing() {
                 None => Some(vec![]),
                 Some(_) => None,
             };
-            let bad = Exclusion::Empty { operation: operation.clone(), metadata: other };
-            assert!(matches!(verify_absence(&root, b"k", &bad), Err(StateError::Root { .. })));
+            let bad = Exclusion::Empty {
+                operation: operation.clone(),
+                metadata: other,
+            };
+            assert!(matches!(
+                verify_absence(&root, b"k", &bad),
+                Err(StateError::Root { .. })
+            ));
             let mut moved = operation.clone();
             moved.location -= 1;
-            let bad = Exclusion::Empty { operation: moved, metadata: None };
-            assert!(matches!(verify_absence(&root, b"k", &bad), Err(StateError::NotLast { .. })));
+            let bad = Exclusion::Empty {
+                operation: moved,
+                metadata: None,
+            };
+            assert!(matches!(
+                verify_absence(&root, b"k", &bad),
+                Err(StateError::NotLast { .. })
+            ));
         }
     });
 }
@@ -393,7 +489,9 @@ fn an_empty_state_holds_nothing() {
 #[test]
 fn an_old_value_is_no_longer_provable() {
     deterministic::Runner::seeded(4).start(|context| async move {
-        let db = Db::init(context, config("state"), None).await.expect("open");
+        let db = Db::init(context, config("state"), None)
+            .await
+            .expect("open");
         let db = apply(db, vec![(b"k".to_vec(), Some(b"old".to_vec()))], None).await;
         let old = prove_present(&db, b"k", b"old").await;
         let db = apply(db, vec![(b"k".to_vec(), Some(b"new".to_vec()))], None).await;
@@ -425,7 +523,9 @@ fn an_old_value_is_no_longer_provable() {
 fn the_receipt_crates_vectors_come_from_the_store() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../receipt/vectors/state.json");
     let vectors = deterministic::Runner::seeded(1).start(|context| async move {
-        let mut db = Db::init(context, config("state"), None).await.expect("open");
+        let mut db = Db::init(context, config("state"), None)
+            .await
+            .expect("open");
         let mut vectors = Vec::new();
         let mut vector = |what: String, db: &Db, key: &[u8], value: Option<&[u8]>, proof| {
             vectors.push(serde_json::json!({
@@ -437,17 +537,35 @@ fn the_receipt_crates_vectors_come_from_the_store() {
             }));
         };
         let empty = prove_absent(&db, b"k").await;
-        vector("a new store".into(), &db, b"k", None, StateProof::Exclusion(empty));
+        vector(
+            "a new store".into(),
+            &db,
+            b"k",
+            None,
+            StateProof::Exclusion(empty),
+        );
         for (round, count) in [1u32, 30, 120, 300, 1_000].into_iter().enumerate() {
-            let writes = (0..count)
-                .map(|i| (format!("key/{i}").into_bytes(), Some(vec![round as u8; i as usize % 9])));
+            let writes = (0..count).map(|i| {
+                (
+                    format!("key/{i}").into_bytes(),
+                    Some(vec![round as u8; i as usize % 9]),
+                )
+            });
             db = apply(db, writes.collect(), Some(vec![round as u8])).await;
             for i in [0, count / 2, count - 1] {
-                let (key, value) =
-                    (format!("key/{i}").into_bytes(), vec![round as u8; i as usize % 9]);
+                let (key, value) = (
+                    format!("key/{i}").into_bytes(),
+                    vec![round as u8; i as usize % 9],
+                );
                 let good = prove_present(&db, &key, &value).await;
                 let proof = StateProof::Inclusion(good.ours);
-                vector(format!("entry {i} of {count}"), &db, &key, Some(&value), proof);
+                vector(
+                    format!("entry {i} of {count}"),
+                    &db,
+                    &key,
+                    Some(&value),
+                    proof,
+                );
                 let absent = format!("absent/{i}").into_bytes();
                 let proof = StateProof::Exclusion(prove_absent(&db, &absent).await);
                 vector(format!("none beside {count}"), &db, &absent, None, proof);
@@ -459,5 +577,8 @@ fn the_receipt_crates_vectors_come_from_the_store() {
         std::fs::write(path, &vectors).expect("write the vectors");
     }
     let pinned = std::fs::read_to_string(path).expect("read the vectors");
-    assert!(pinned == vectors, "the store no longer makes the proofs in {path}");
+    assert!(
+        pinned == vectors,
+        "the store no longer makes the proofs in {path}"
+    );
 }

@@ -47,7 +47,10 @@ impl Scheme {
     ) -> Option<Self> {
         use commonware_cryptography::Signer as _;
         let place = participants.index(&key.public_key())?;
-        Some(Self { me: Some((place, Some(key))), ..Self::verifier(chain, participants) })
+        Some(Self {
+            me: Some((place, Some(key))),
+            ..Self::verifier(chain, participants)
+        })
     }
 
     /// For a validator that must not vote: it knows its place and signs nothing.
@@ -58,13 +61,20 @@ impl Scheme {
         key: &PublicKey,
     ) -> Option<Self> {
         let place = participants.index(key)?;
-        Some(Self { me: Some((place, None)), ..Self::verifier(chain, participants) })
+        Some(Self {
+            me: Some((place, None)),
+            ..Self::verifier(chain, participants)
+        })
     }
 
     /// For everyone else.
     pub fn verifier(chain: &Sm3Digest, participants: Set<PublicKey>) -> Self {
         let namespace = Namespace::derive(&namespace(VOTE_NAMESPACE, chain));
-        Self { participants, me: None, namespace }
+        Self {
+            participants,
+            me: None,
+            namespace,
+        }
     }
 
     fn message<D: Digest>(&self, subject: &Subject<'_, D>) -> Vec<u8> {
@@ -73,20 +83,29 @@ impl Scheme {
 
     fn verify_one(&self, message: &[u8], attestation: &Attestation<Self>) -> bool {
         let key = self.participants.key(attestation.signer);
-        key.zip(attestation.signature.get()).is_some_and(|(key, signature)| {
-            key.inner().verify(Domain::VOTE, message, &signature.0).is_ok()
-        })
+        key.zip(attestation.signature.get())
+            .is_some_and(|(key, signature)| {
+                key.inner()
+                    .verify(Domain::VOTE, message, &signature.0)
+                    .is_ok()
+            })
     }
 
     fn verify_whole(&self, message: &[u8], certificate: &Certificate) -> bool {
         certificate.signers.len() == self.participants.len()
             && certificate.signers.count() == certificate.signatures.len()
             && certificate.signers.count() >= self.participants.quorum::<N3f1>().widen()
-            && certificate.signers.iter().zip(&certificate.signatures).all(|(signer, signature)| {
-                self.participants.key(signer).is_some_and(|key| {
-                    key.inner().verify(Domain::VOTE, message, &signature.0).is_ok()
+            && certificate
+                .signers
+                .iter()
+                .zip(&certificate.signatures)
+                .all(|(signer, signature)| {
+                    self.participants.key(signer).is_some_and(|key| {
+                        key.inner()
+                            .verify(Domain::VOTE, message, &signature.0)
+                            .is_ok()
+                    })
                 })
-            })
     }
 }
 
@@ -160,8 +179,14 @@ impl certificate::Scheme for Scheme {
 
     fn sign<D: Digest>(&self, subject: Self::Subject<'_, D>) -> Option<Attestation<Self>> {
         let (signer, key) = self.me.as_ref()?;
-        let signature = key.as_ref()?.secret().sign(Domain::VOTE, &self.message(&subject));
-        Some(Attestation { signer: *signer, signature: Signature(signature).into() })
+        let signature = key
+            .as_ref()?
+            .secret()
+            .sign(Domain::VOTE, &self.message(&subject));
+        Some(Attestation {
+            signer: *signer,
+            signature: Signature(signature).into(),
+        })
     }
 
     fn verify_attestation<R, D>(
@@ -237,8 +262,10 @@ impl certificate::Scheme for Scheme {
             if self.participants.key(signer).is_none() {
                 return Err(AssemblyError::UnknownSigner(signer));
             }
-            let signature =
-                signature.get().cloned().ok_or(AssemblyError::MalformedSignature(signer))?;
+            let signature = signature
+                .get()
+                .cloned()
+                .ok_or(AssemblyError::MalformedSignature(signer))?;
             votes.push((signer, signature));
         }
         votes.sort_by_key(|(signer, _)| *signer);
@@ -249,7 +276,10 @@ impl certificate::Scheme for Scheme {
         if found < required {
             return Err(AssemblyError::InsufficientAttestations(required, found));
         }
-        Ok(Certificate { signers, signatures })
+        Ok(Certificate {
+            signers,
+            signatures,
+        })
     }
 
     fn is_attributable() -> bool {
@@ -287,8 +317,14 @@ impl Read for Certificate {
         let signers = Signers::read_cfg(buf, participants)?;
         let signatures = Vec::<Signature>::read_range(buf, ..=*participants)?;
         if signers.count() == 0 || signers.count() != signatures.len() {
-            return Err(Error::Invalid("Certificate", "signers and signatures differ in number"));
+            return Err(Error::Invalid(
+                "Certificate",
+                "signers and signatures differ in number",
+            ));
         }
-        Ok(Self { signers, signatures })
+        Ok(Self {
+            signers,
+            signatures,
+        })
     }
 }

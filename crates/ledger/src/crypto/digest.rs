@@ -141,7 +141,11 @@ mod tests {
         hasher.update(b"ab").update(b"c");
         let (hasher, digest) = hasher.finalize();
         assert_eq!(digest.to_string(), expected);
-        assert_eq!(hasher.finalize().1, Sm3Hasher::hash(&[]), "a finished hasher starts afresh");
+        assert_eq!(
+            hasher.finalize().1,
+            Sm3Hasher::hash(&[]),
+            "a finished hasher starts afresh"
+        );
     }
 
     #[test]

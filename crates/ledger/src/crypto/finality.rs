@@ -37,7 +37,11 @@ impl Validators {
             return Err(FinalityError::Validators);
         }
         let digest = genesis.validators_digest();
-        Ok(Self { chain: genesis.chain_id().0, keys, digest })
+        Ok(Self {
+            chain: genesis.chain_id().0,
+            keys,
+            digest,
+        })
     }
 
     /// The chain they vote on.
@@ -92,7 +96,11 @@ pub fn finality(finalization: &Finalization<Scheme, Digest>) -> Finality {
         parent_view: finalization.proposal.parent.get(),
         payload: finalization.proposal.payload.into(),
         signers: signers.into(),
-        signatures: certificate.signatures.iter().map(|signature| signature.0).collect(),
+        signatures: certificate
+            .signatures
+            .iter()
+            .map(|signature| signature.0)
+            .collect(),
     }
 }
 
@@ -121,14 +129,20 @@ pub fn verify_finality(
         View::new(finality.parent_view),
         Digest::from(digest),
     );
-    let subject = Subject::Finalize { proposal: &proposal };
+    let subject = Subject::Finalize {
+        proposal: &proposal,
+    };
     let valid = validators.verifier().verify_certificate::<_, Digest>(
         &mut NoRandomness,
         subject,
         &certificate,
         &Sequential,
     );
-    if valid { Ok(()) } else { Err(FinalityError::Signatures) }
+    if valid {
+        Ok(())
+    } else {
+        Err(FinalityError::Signatures)
+    }
 }
 
 fn certificate(validators: usize, finality: &Finality) -> Result<Certificate, FinalityError> {
@@ -143,8 +157,15 @@ fn certificate(validators: usize, finality: &Finality) -> Result<Certificate, Fi
     if signers.count() != finality.signatures.len() {
         return Err(FinalityError::Signers);
     }
-    let signatures = finality.signatures.iter().map(|raw| Signature(*raw)).collect();
-    Ok(Certificate { signers, signatures })
+    let signatures = finality
+        .signatures
+        .iter()
+        .map(|raw| Signature(*raw))
+        .collect();
+    Ok(Certificate {
+        signers,
+        signatures,
+    })
 }
 
 /// SM2 verification draws nothing; the engine's trait asks for a source all the same.

@@ -81,7 +81,13 @@ impl Verifier for PublicKey {
     type Signature = Signature;
 
     fn verify(&self, namespace: &[u8], message: &[u8], signature: &Signature) -> bool {
-        self.0.verify(Domain::PEER, &union_unique(namespace, message), &signature.0).is_ok()
+        self.0
+            .verify(
+                Domain::PEER,
+                &union_unique(namespace, message),
+                &signature.0,
+            )
+            .is_ok()
     }
 }
 
@@ -173,7 +179,9 @@ impl Read for Signature {
     type Cfg = ();
 
     fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self(key::Signature(<[u8; key::Signature::LEN]>::read(buf)?)))
+        Ok(Self(key::Signature(<[u8; key::Signature::LEN]>::read(
+            buf,
+        )?)))
     }
 }
 
@@ -221,11 +229,19 @@ mod tests {
     fn signatures_bind_namespace_and_message() {
         let key = PrivateKey::from_seed(1);
         let signature = key.sign(b"space", b"message");
-        assert_eq!(signature, key.sign(b"space", b"message"), "votes are compared byte by byte");
+        assert_eq!(
+            signature,
+            key.sign(b"space", b"message"),
+            "votes are compared byte by byte"
+        );
         assert!(key.public_key().verify(b"space", b"message", &signature));
         assert!(!key.public_key().verify(b"spac", b"emessage", &signature));
         assert!(!key.public_key().verify(b"space", b"massage", &signature));
-        assert!(!PrivateKey::from_seed(2).public_key().verify(b"space", b"message", &signature));
+        assert!(
+            !PrivateKey::from_seed(2)
+                .public_key()
+                .verify(b"space", b"message", &signature)
+        );
     }
 
     #[test]

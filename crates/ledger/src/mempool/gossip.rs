@@ -5,10 +5,7 @@
 //! one transaction. What peers couldn't take, because they were away or full, is told again every
 //! [`GOSSIP_AGAIN`](crate::limits::GOSSIP_AGAIN) until it is final or expired.
 
-use std::{
-    collections::VecDeque,
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use commonware_codec::{Decode as _, Encode as _, RangeCfg};
@@ -31,12 +28,8 @@ const TRANSACTIONS_PER_MESSAGE: usize = 1_024;
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Starts telling and listening.
-pub fn start<E, S, R, B, T>(
-    context: E,
-    mempool: Mempool<T>,
-    (sender, receiver): (S, R),
-    blocker: B,
-) where
+pub fn start<E, S, R, B, T>(context: E, mempool: Mempool<T>, (sender, receiver): (S, R), blocker: B)
+where
     E: Spawner + Clock + Metrics,
     S: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
@@ -44,8 +37,12 @@ pub fn start<E, S, R, B, T>(
     T: Strategy,
 {
     let listener = mempool.clone();
-    context.child("listen").spawn(move |_| listen(listener, receiver, blocker));
-    context.child("tell").spawn(move |context| tell(context, mempool, sender));
+    context
+        .child("listen")
+        .spawn(move |_| listen(listener, receiver, blocker));
+    context
+        .child("tell")
+        .spawn(move |context| tell(context, mempool, sender));
 }
 
 async fn listen<R, B, T>(mempool: Mempool<T>, mut receiver: R, mut blocker: B)

@@ -115,8 +115,10 @@ impl<T: Strategy> Mempool<T> {
         strategy: T,
     ) -> Self {
         let clock = context.child("mempool");
-        let verified_metric =
-            clock.counter("signatures_verified", "SM2 signatures of transactions verified");
+        let verified_metric = clock.counter(
+            "signatures_verified",
+            "SM2 signatures of transactions verified",
+        );
         Self(Arc::new(Inner {
             genesis,
             mirror,
@@ -194,7 +196,10 @@ impl<T: Strategy> Mempool<T> {
     pub async fn verify_unseen(&self, items: Vec<(Tx, PublicKey)>) -> bool {
         let unseen: Vec<_> = {
             let pool = lock(&self.0.pool);
-            items.into_iter().filter(|(tx, _)| pool.get(&tx.id()) != Some(tx)).collect()
+            items
+                .into_iter()
+                .filter(|(tx, _)| pool.get(&tx.id()) != Some(tx))
+                .collect()
         };
         if unseen.is_empty() {
             return true;
@@ -330,6 +335,9 @@ impl<T: Strategy> Mempool<T> {
 
 /// A runtime's clock in Unix milliseconds.
 pub fn unix_ms(clock: &impl Clock) -> u64 {
-    let since = clock.current().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = clock
+        .current()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -77,7 +77,10 @@ impl Pool {
         if self.order.len() < self.bounds.count && self.bytes + bytes <= self.bounds.bytes {
             Ok(())
         } else {
-            Err(Full { count: self.order.len(), bytes: self.bytes })
+            Err(Full {
+                count: self.order.len(),
+                bytes: self.bytes,
+            })
         }
     }
 
@@ -140,8 +143,7 @@ impl Pool {
 
     /// Whether any waits that isn't in `except`.
     pub fn has_other_than(&self, except: &HashSet<TxId>) -> bool {
-        self.order.len() > except.len()
-            || self.order.values().any(|tx| !except.contains(&tx.id()))
+        self.order.len() > except.len() || self.order.values().any(|tx| !except.contains(&tx.id()))
     }
 
     /// All that wait, oldest first.
