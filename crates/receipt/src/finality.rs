@@ -81,9 +81,7 @@ pub enum FinalityError {
         version: u64,
     },
     /// A header under another set of validators.
-    #[error(
-        "the header of height {height} is under validator set {found}, genesis has {expected}"
-    )]
+    #[error("the header of height {height} is under validator set {found}, genesis has {expected}")]
     ValidatorSet {
         /// Height of the header.
         height: u64,
@@ -109,7 +107,9 @@ pub enum FinalityError {
         what: Misfit,
     },
     /// The certificate is about another header.
-    #[error("the certificate is for another block than the one of height {height}: its {what} differs")]
+    #[error(
+        "the certificate is for another block than the one of height {height}: its {what} differs"
+    )]
     Subject {
         /// Height of the certified header.
         height: u64,
@@ -190,18 +190,28 @@ impl Validators {
     /// # Errors
     /// [`GenesisError`] if there are none, too many, or two alike.
     pub fn of(genesis: &Genesis) -> Result<Self, GenesisError> {
-        let mut pairs: Vec<_> =
-            genesis.orgs.iter().map(|org| (org.validator.clone(), org.org.clone())).collect();
+        let mut pairs: Vec<_> = genesis
+            .orgs
+            .iter()
+            .map(|org| (org.validator.clone(), org.org.clone()))
+            .collect();
         if pairs.is_empty() || pairs.len() > VALIDATORS_MAX {
             return Err(GenesisError::Count { count: pairs.len() });
         }
         pairs.sort_by_key(|(key, _)| key.to_bytes());
         let (keys, orgs): (Vec<PublicKey>, Vec<OrgId>) = pairs.into_iter().unzip();
         if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(GenesisError::Duplicate { key: pair[0].to_bytes() });
+            return Err(GenesisError::Duplicate {
+                key: pair[0].to_bytes(),
+            });
         }
         let digest = validators_digest(&keys);
-        Ok(Self { chain: genesis.chain_id().0, keys, orgs, digest })
+        Ok(Self {
+            chain: genesis.chain_id().0,
+            keys,
+            orgs,
+            digest,
+        })
     }
 
     /// Id of the chain that they vote on.
@@ -237,14 +247,25 @@ impl Validators {
         let height = header.height;
         if header.chain.0 != self.chain {
             let (expected, found) = (self.chain, header.chain.0);
-            return Err(FinalityError::Chain { height, expected, found });
+            return Err(FinalityError::Chain {
+                height,
+                expected,
+                found,
+            });
         }
         if header.version != HEADER_VERSION {
-            return Err(FinalityError::Version { height, version: header.version.into() });
+            return Err(FinalityError::Version {
+                height,
+                version: header.version.into(),
+            });
         }
         if header.validators != self.digest {
             let (expected, found) = (self.digest, header.validators);
-            return Err(FinalityError::ValidatorSet { height, expected, found });
+            return Err(FinalityError::ValidatorSet {
+                height,
+                expected,
+                found,
+            });
         }
         Ok(())
     }
@@ -254,15 +275,22 @@ impl Validators {
     ///
     /// # Errors
     /// [`FinalityError`], naming the first thing that doesn't hold.
-    pub fn verify(&self, header: &Header, finality: &Finality) -> Result<Vec<usize>, FinalityError> {
+    pub fn verify(
+        &self,
+        header: &Header,
+        finality: &Finality,
+    ) -> Result<Vec<usize>, FinalityError> {
         self.check_header(header)?;
         check_subject(header, finality)?;
         let signers = self.signers(finality)?;
         let vote = self.vote(finality);
         for (&validator, signature) in signers.iter().zip(&finality.signatures) {
-            self.keys[validator].verify(Domain::VOTE, &vote, signature).map_err(|_| {
-                FinalityError::Signature { validator, height: header.height }
-            })?;
+            self.keys[validator]
+                .verify(Domain::VOTE, &vote, signature)
+                .map_err(|_| FinalityError::Signature {
+                    validator,
+                    height: header.height,
+                })?;
         }
         Ok(signers)
     }
@@ -271,22 +299,33 @@ impl Validators {
     fn signers(&self, finality: &Finality) -> Result<Vec<usize>, FinalityError> {
         let validators = self.keys.len();
         let bitmap = &finality.signers;
-        let misfit = FinalityError::Bitmap { bytes: bitmap.len(), validators };
+        let misfit = FinalityError::Bitmap {
+            bytes: bitmap.len(),
+            validators,
+        };
         if bitmap.len() != validators.div_ceil(8) {
             return Err(misfit);
         }
-        let signers: Vec<usize> =
-            (0..bitmap.len() * 8).filter(|i| bitmap[i / 8] >> (i % 8) & 1 == 1).collect();
+        let signers: Vec<usize> = (0..bitmap.len() * 8)
+            .filter(|i| bitmap[i / 8] >> (i % 8) & 1 == 1)
+            .collect();
         if signers.last().is_some_and(|last| *last >= validators) {
             return Err(misfit);
         }
         if signers.len() != finality.signatures.len() {
             let (signers, signatures) = (signers.len(), finality.signatures.len());
-            return Err(FinalityError::Signatures { signers, signatures });
+            return Err(FinalityError::Signatures {
+                signers,
+                signatures,
+            });
         }
         let quorum = self.quorum();
         if signers.len() < quorum {
-            return Err(FinalityError::Quorum { signers: signers.len(), validators, quorum });
+            return Err(FinalityError::Quorum {
+                signers: signers.len(),
+                validators,
+                quorum,
+            });
         }
         Ok(signers)
     }
@@ -337,7 +376,11 @@ impl Validators {
 /// [`FinalityError::Link`].
 pub fn check_link(parent: &Header, header: &Header) -> Result<(), FinalityError> {
     let misfit = |what| {
-        Err(FinalityError::Link { height: header.height, before: parent.height, what })
+        Err(FinalityError::Link {
+            height: header.height,
+            before: parent.height,
+            what,
+        })
     };
     if parent.height.checked_add(1) != Some(header.height) {
         misfit(Misfit::Height)
@@ -362,5 +405,8 @@ fn check_subject(header: &Header, finality: &Finality) -> Result<(), FinalityErr
     } else {
         return Ok(());
     };
-    Err(FinalityError::Subject { height: header.height, what })
+    Err(FinalityError::Subject {
+        height: header.height,
+        what,
+    })
 }

@@ -142,13 +142,21 @@ pub fn check_block(
 ) -> Vec<BlockFault> {
     let header = &bundle.header;
     let mut faults = Vec::new();
-    faults.extend(validators.check_header(header).err().map(BlockFault::Header));
+    faults.extend(
+        validators
+            .check_header(header)
+            .err()
+            .map(BlockFault::Header),
+    );
     if let Some(parent) = parent {
         faults.extend(check_link(parent, header).err().map(BlockFault::Header));
     }
     let computed = tx_root(&bundle.transactions);
     if computed != header.transactions {
-        faults.push(BlockFault::TransactionsRoot { expected: header.transactions, computed });
+        faults.push(BlockFault::TransactionsRoot {
+            expected: header.transactions,
+            computed,
+        });
     }
     let mut seen = BTreeSet::new();
     for (index, transaction) in bundle.transactions.iter().enumerate() {
@@ -167,7 +175,12 @@ pub fn check_block(
         }
     }
     if let Some(finality) = &bundle.finality {
-        faults.extend(validators.verify(header, finality).err().map(BlockFault::Finality));
+        faults.extend(
+            validators
+                .verify(header, finality)
+                .err()
+                .map(BlockFault::Finality),
+        );
     }
     faults
 }
@@ -191,17 +204,29 @@ pub fn check_package<T: AsRef<[u8]>>(
         if leaves.get(index).is_some_and(|then| *then != leaf) {
             faults.push(PackageFault::Record { package, index });
         } else if let Err(cause) = read_record(record.as_ref(), anchor) {
-            faults.push(PackageFault::Misplaced { package, index, why: cause.to_string() });
+            faults.push(PackageFault::Misplaced {
+                package,
+                index,
+                why: cause.to_string(),
+            });
         }
         found.push(leaf);
     }
     let (expected, count) = (anchor.count, found.len() as u64);
     if expected != count {
-        faults.push(PackageFault::Count { package, expected, found: count });
+        faults.push(PackageFault::Count {
+            package,
+            expected,
+            found: count,
+        });
     }
     let computed = merkle::root(&found);
     if computed != anchor.root {
-        faults.push(PackageFault::Root { package, expected: anchor.root, computed });
+        faults.push(PackageFault::Root {
+            package,
+            expected: anchor.root,
+            computed,
+        });
     }
     faults
 }

@@ -193,7 +193,10 @@ pub fn verify_inclusion(
     value: &[u8],
     proof: &Inclusion,
 ) -> Result<(), StateError> {
-    let entry = StateEntry { key: key.to_vec(), value: value.to_vec() };
+    let entry = StateEntry {
+        key: key.to_vec(),
+        value: value.to_vec(),
+    };
     let operation = update(&key_digest(key), &encode(&entry), &proof.next_key)?;
     verify_operation(root, &operation, &proof.operation)
 }
@@ -204,14 +207,22 @@ pub fn verify_inclusion(
 /// [`StateError`], naming the first thing about the proof that doesn't hold.
 pub fn verify_absence(root: &Sm3Digest, key: &[u8], proof: &Exclusion) -> Result<(), StateError> {
     match proof {
-        Exclusion::Span { operation, key: lower, value, next_key: upper } => {
+        Exclusion::Span {
+            operation,
+            key: lower,
+            value,
+            next_key: upper,
+        } => {
             let key = key_digest(key);
             if !spans(lower, upper, &key) {
                 return Err(StateError::Span { key });
             }
             verify_operation(root, &update(lower, value, upper)?, operation)
         }
-        Exclusion::Empty { operation, metadata } => {
+        Exclusion::Empty {
+            operation,
+            metadata,
+        } => {
             let (location, leaves) = (operation.location, operation.leaves);
             if location.checked_add(1) != Some(leaves) {
                 return Err(StateError::NotLast { location, leaves });
@@ -266,7 +277,9 @@ fn verify_operation(
     operation: &[u8],
     proof: &OperationProof,
 ) -> Result<(), StateError> {
-    let OperationProof { location, leaves, .. } = *proof;
+    let OperationProof {
+        location, leaves, ..
+    } = *proof;
     if leaves > LEAVES_MAX {
         return Err(StateError::Leaves { leaves });
     }
@@ -290,7 +303,14 @@ fn verify_operation(
             sm3(&[&proof.ops_root.0, &grafted_root.0, &next_bit, &last.0])
         }
     };
-    if computed == *root { Ok(()) } else { Err(StateError::Root { expected: *root, computed }) }
+    if computed == *root {
+        Ok(())
+    } else {
+        Err(StateError::Root {
+            expected: *root,
+            computed,
+        })
+    }
 }
 
 fn check_partial_chunk(proof: &OperationProof) -> Result<(), StateError> {
@@ -348,7 +368,10 @@ impl Layout {
             Ok(count) if count <= peaks => count,
             _ => {
                 let found = proof.inactive_peaks;
-                return Err(StateError::InactivePeaks { found, peaks: peaks as u64 });
+                return Err(StateError::InactivePeaks {
+                    found,
+                    peaks: peaks as u64,
+                });
             }
         };
         // The highest bit in which location and leaves differ is set in leaves (the greater):
@@ -374,11 +397,18 @@ impl Layout {
         let after = self.single_after + usize::from(self.folded_after);
         let expected = before + after + self.own.height as usize;
         if digests.len() != expected {
-            return Err(StateError::Digests { expected, found: digests.len() });
+            return Err(StateError::Digests {
+                expected,
+                found: digests.len(),
+            });
         }
         let (before, rest) = digests.split_at(before);
         let (after, siblings) = rest.split_at(after);
-        Ok(Digests { before, after, siblings })
+        Ok(Digests {
+            before,
+            after,
+            siblings,
+        })
     }
 }
 
@@ -404,11 +434,15 @@ fn climb(
         // Left siblings come from the top down, right ones from the bottom up. `split` made the
         // counts agree, so neither runs out.
         digest = if offset >> (height - 1) & 1 == 1 {
-            let Some((sibling, rest)) = left.split_last() else { break };
+            let Some((sibling, rest)) = left.split_last() else {
+                break;
+            };
             left = rest;
             sm3(&[&at, &sibling.0, &digest.0])
         } else {
-            let Some((sibling, rest)) = right.split_first() else { break };
+            let Some((sibling, rest)) = right.split_first() else {
+                break;
+            };
             right = rest;
             sm3(&[&at, &digest.0, &sibling.0])
         };
@@ -438,7 +472,11 @@ fn fold_root(
     let (active_from, rest) = (inactive.max(1), peaks);
     let (forward, backward) = rest.split_at(active_from.min(rest.len()));
     let acc = forward.iter().copied().reduce(fold).unwrap_or(own);
-    let bag = backward.iter().copied().rev().reduce(|bag, peak| fold(peak, bag));
+    let bag = backward
+        .iter()
+        .copied()
+        .rev()
+        .reduce(|bag, peak| fold(peak, bag));
     let folded = bag.map_or(acc, |bag| fold(acc, bag));
 
     let leaves = proof.leaves.to_be_bytes();

@@ -124,7 +124,10 @@ pub enum Cause {
 }
 
 fn failed<E: Into<Cause>>(step: Step) -> impl FnOnce(E) -> VerifyError {
-    move |cause| VerifyError { step, cause: cause.into() }
+    move |cause| VerifyError {
+        step,
+        cause: cause.into(),
+    }
 }
 
 /// An entry of the state that was proved.
@@ -192,15 +195,24 @@ pub fn verify(receipt: &Receipt, genesis: &Genesis) -> Result<Verified, VerifyEr
     });
 
     let leaf = merkle::leaf(&receipt.record);
-    merkle::verify(&anchor.root, &leaf, receipt.index, anchor.count, &receipt.path)
-        .map_err(failed(Step::Record))?;
+    merkle::verify(
+        &anchor.root,
+        &leaf,
+        receipt.index,
+        anchor.count,
+        &receipt.path,
+    )
+    .map_err(failed(Step::Record))?;
     let record = read_record(&receipt.record, &anchor).map_err(failed(Step::Record))?;
     let digest = sm3(&[&receipt.record]);
     let detail = format!(
         "record {digest}, received from {} at {} ms, is number {} of the package",
         record.sender, record.received_ms, receipt.index
     );
-    entry.steps.push(Held { step: Step::Record, detail });
+    entry.steps.push(Held {
+        step: Step::Record,
+        detail,
+    });
     Ok(Verified {
         record,
         digest,
@@ -220,11 +232,20 @@ pub(crate) fn read_record(bytes: &[u8], anchor: &Anchor) -> Result<ArchivedRecor
         Err(error) => return misplaced(error.to_string()),
     };
     if record.topic != anchor.topic {
-        misplaced(format!("it is of topic {}, the package of {}", record.topic, anchor.topic))
+        misplaced(format!(
+            "it is of topic {}, the package of {}",
+            record.topic, anchor.topic
+        ))
     } else if !anchor.clients.contains(&record.sender) {
-        misplaced(format!("the package doesn't name its sender, {}", record.sender))
+        misplaced(format!(
+            "the package doesn't name its sender, {}",
+            record.sender
+        ))
     } else if !(anchor.from_ms..=anchor.to_ms).contains(&record.received_ms) {
-        misplaced(format!("its time, {} ms, isn't within the package's", record.received_ms))
+        misplaced(format!(
+            "its time, {} ms, isn't within the package's",
+            record.received_ms
+        ))
     } else {
         Ok(record)
     }
@@ -243,19 +264,34 @@ pub fn verify_entry(entry: &ProvenEntry, genesis: &Genesis) -> Result<VerifiedEn
     let validators = Validators::of(genesis).map_err(failed(Step::Genesis))?;
     let (all, quorum) = (validators.keys().len(), validators.quorum());
     let chain = *validators.chain();
-    steps.push(held(Step::Genesis, format!("chain {chain}, {all} validators, {quorum} must sign")));
+    steps.push(held(
+        Step::Genesis,
+        format!("chain {chain}, {all} validators, {quorum} must sign"),
+    ));
 
-    let (header, places) =
-        validators.verify_proof(&entry.finality).map_err(failed(Step::Finality))?;
-    let signers: Vec<OrgId> =
-        places.iter().filter_map(|place| validators.org(*place)).cloned().collect();
-    let names = signers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (header, places) = validators
+        .verify_proof(&entry.finality)
+        .map_err(failed(Step::Finality))?;
+    let signers: Vec<OrgId> = places
+        .iter()
+        .filter_map(|place| validators.org(*place))
+        .cloned()
+        .collect();
+    let names = signers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     let above = entry.finality.headers.len() - 1;
     let block = header.digest();
     let detail = format!(
         "block {block} of height {} is final: {names} signed {}",
         header.height,
-        if above == 0 { "it".to_owned() } else { format!("a block {above} heights above it") },
+        if above == 0 {
+            "it".to_owned()
+        } else {
+            format!("a block {above} heights above it")
+        },
     );
     steps.push(held(Step::Finality, detail));
 
@@ -277,7 +313,10 @@ fn check_version(found: u8) -> Result<(), VerifyError> {
     if found == RECEIPT_VERSION {
         Ok(())
     } else {
-        Err(VerifyError { step: Step::Format, cause: Cause::Version { found } })
+        Err(VerifyError {
+            step: Step::Format,
+            cause: Cause::Version { found },
+        })
     }
 }
 
@@ -285,7 +324,10 @@ fn verify_state(entry: &ProvenEntry, root: &Sm3Digest) -> Result<String, Cause> 
     match (&entry.value, &entry.proof) {
         (Some(value), StateProof::Inclusion(proof)) => {
             state::verify_inclusion(root, &entry.key, value, proof)?;
-            Ok(format!("state {root} holds {} bytes under the key", value.len()))
+            Ok(format!(
+                "state {root} holds {} bytes under the key",
+                value.len()
+            ))
         }
         (None, StateProof::Exclusion(proof)) => {
             state::verify_absence(root, &entry.key, proof)?;
@@ -300,9 +342,14 @@ fn read_anchor(entry: &VerifiedEntry) -> Result<PackageRecord, Cause> {
     let Some(value) = &entry.value else {
         return Err(Cause::NoAnchor);
     };
-    let package: PackageRecord =
-        decode(value).map_err(|error| Cause::NotAnAnchor { why: error.to_string() })?;
-    let not = |why: &str| Err(Cause::NotAnAnchor { why: why.to_owned() });
+    let package: PackageRecord = decode(value).map_err(|error| Cause::NotAnAnchor {
+        why: error.to_string(),
+    })?;
+    let not = |why: &str| {
+        Err(Cause::NotAnAnchor {
+            why: why.to_owned(),
+        })
+    };
     if entry.key != package_key(&package.anchor.package) {
         return not("it lies under another key than its package's");
     }

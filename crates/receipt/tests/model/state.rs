@@ -19,7 +19,10 @@ pub struct Log {
 
 impl Log {
     pub fn new(operations: Vec<(Vec<u8>, bool)>, inactive_peaks: usize) -> Self {
-        Self { operations, inactive_peaks }
+        Self {
+            operations,
+            inactive_peaks,
+        }
     }
 
     pub fn len(&self) -> u64 {
@@ -42,7 +45,10 @@ impl Log {
     fn chunk(&self, index: u64) -> [u8; CHUNK_BYTES] {
         let mut chunk = [0; CHUNK_BYTES];
         for bit in 0..CHUNK {
-            let active = self.operations.get((index * CHUNK + bit) as usize).is_some_and(|op| op.1);
+            let active = self
+                .operations
+                .get((index * CHUNK + bit) as usize)
+                .is_some_and(|op| op.1);
             chunk[bit as usize / 8] |= u8::from(active) << (bit % 8);
         }
         chunk
@@ -50,8 +56,9 @@ impl Log {
 
     fn node(&self, start: u64, height: u32, grafted: bool) -> Sm3Digest {
         // Nodes come into being as soon as both children are there: count those before this one.
-        let born_before: u64 =
-            (0..start + (1 << height)).map(|leaf| 1 + u64::from((leaf + 1).trailing_zeros())).sum();
+        let born_before: u64 = (0..start + (1 << height))
+            .map(|leaf| 1 + u64::from((leaf + 1).trailing_zeros()))
+            .sum();
         let position = born_before
             - (u64::from((start + (1 << height)).trailing_zeros()) - u64::from(height))
             - 1;
@@ -72,8 +79,11 @@ impl Log {
     }
 
     fn tree_root(&self, grafted: bool) -> Sm3Digest {
-        let peaks: Vec<_> =
-            self.peaks().into_iter().map(|(start, height)| self.node(start, height, grafted)).collect();
+        let peaks: Vec<_> = self
+            .peaks()
+            .into_iter()
+            .map(|(start, height)| self.node(start, height, grafted))
+            .collect();
         let mut bytes = vec![0, 1];
         bytes.extend(self.len().to_be_bytes());
         if self.inactive_peaks > 0 {
@@ -107,7 +117,10 @@ impl Log {
             .iter()
             .position(|(start, height)| (*start..start + (1 << height)).contains(&location))
             .expect("a peak covers it");
-        let all: Vec<_> = peaks.iter().map(|(start, height)| self.node(*start, *height, true)).collect();
+        let all: Vec<_> = peaks
+            .iter()
+            .map(|(start, height)| self.node(*start, *height, true))
+            .collect();
         let inactive = self.inactive_peaks;
         let mut digests = Vec::new();
         let folded = inactive.min(own);
@@ -149,11 +162,20 @@ impl Log {
 }
 
 fn forward(peaks: &[Sm3Digest]) -> Sm3Digest {
-    peaks.iter().copied().reduce(|acc, peak| sm3(&[&acc.0, &peak.0])).expect("not empty")
+    peaks
+        .iter()
+        .copied()
+        .reduce(|acc, peak| sm3(&[&acc.0, &peak.0]))
+        .expect("not empty")
 }
 
 fn backward(peaks: &[Sm3Digest]) -> Sm3Digest {
-    peaks.iter().copied().rev().reduce(|bag, peak| sm3(&[&peak.0, &bag.0])).expect("not empty")
+    peaks
+        .iter()
+        .copied()
+        .rev()
+        .reduce(|bag, peak| sm3(&[&peak.0, &bag.0]))
+        .expect("not empty")
 }
 
 pub fn varint(mut value: u64) -> Vec<u8> {
@@ -170,7 +192,14 @@ pub fn varint(mut value: u64) -> Vec<u8> {
 }
 
 pub fn update(key: &Sm3Digest, value: &[u8], next: &Sm3Digest) -> Vec<u8> {
-    [&[0xD2], key.0.as_slice(), &varint(value.len() as u64), value, &next.0].concat()
+    [
+        &[0xD2],
+        key.0.as_slice(),
+        &varint(value.len() as u64),
+        value,
+        &next.0,
+    ]
+    .concat()
 }
 
 /// A state: every entry's operation, some that were replaced, and a last commit.
@@ -186,21 +215,39 @@ impl State {
         let entries: BTreeMap<_, _> = entries
             .iter()
             .map(|(key, value)| {
-                (sm3(&[key]).0, StateEntry { key: key.clone(), value: value.clone() })
+                (
+                    sm3(&[key]).0,
+                    StateEntry {
+                        key: key.clone(),
+                        value: value.clone(),
+                    },
+                )
             })
             .collect();
-        let mut operations: Vec<_> =
-            (0..replaced).map(|i| (format!("replaced {i}").into_bytes(), false)).collect();
+        let mut operations: Vec<_> = (0..replaced)
+            .map(|i| (format!("replaced {i}").into_bytes(), false))
+            .collect();
         let mut places = BTreeMap::new();
         let keys: Vec<_> = entries.keys().copied().collect();
         for (at, key) in keys.iter().enumerate() {
             let next = Sm3Digest(keys[(at + 1) % keys.len()]);
             places.insert(*key, operations.len() as u64);
-            operations.push((update(&Sm3Digest(*key), &encode(&entries[key]), &next), true));
+            operations.push((
+                update(&Sm3Digest(*key), &encode(&entries[key]), &next),
+                true,
+            ));
         }
-        let floor = if keys.is_empty() { operations.len() as u64 } else { 0 };
+        let floor = if keys.is_empty() {
+            operations.len() as u64
+        } else {
+            0
+        };
         operations.push(([&[0xD3, 0], varint(floor).as_slice()].concat(), true));
-        Self { entries, log: Log::new(operations, inactive_peaks), places }
+        Self {
+            entries,
+            log: Log::new(operations, inactive_peaks),
+            places,
+        }
     }
 
     pub fn root(&self) -> Sm3Digest {
@@ -208,20 +255,34 @@ impl State {
     }
 
     fn next(&self, key: &[u8; 32]) -> Sm3Digest {
-        let after = self.entries.range(*key..).nth(1).or_else(|| self.entries.iter().next());
+        let after = self
+            .entries
+            .range(*key..)
+            .nth(1)
+            .or_else(|| self.entries.iter().next());
         Sm3Digest(*after.expect("not empty").0)
     }
 
     pub fn include(&self, key: &[u8]) -> Inclusion {
         let key = sm3(&[key]).0;
-        Inclusion { operation: self.log.prove(self.places[&key]), next_key: self.next(&key) }
+        Inclusion {
+            operation: self.log.prove(self.places[&key]),
+            next_key: self.next(&key),
+        }
     }
 
     pub fn exclude(&self, key: &[u8]) -> Exclusion {
         let key = sm3(&[key]).0;
-        let lower = self.entries.range(..key).next_back().or_else(|| self.entries.iter().next_back());
+        let lower = self
+            .entries
+            .range(..key)
+            .next_back()
+            .or_else(|| self.entries.iter().next_back());
         match lower {
-            None => Exclusion::Empty { operation: self.log.prove(self.log.len() - 1), metadata: None },
+            None => Exclusion::Empty {
+                operation: self.log.prove(self.log.len() - 1),
+                metadata: None,
+            },
             Some((lower, entry)) => Exclusion::Span {
                 operation: self.log.prove(self.places[lower]),
                 key: Sm3Digest(*lower),
