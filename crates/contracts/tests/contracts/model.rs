@@ -188,7 +188,7 @@ fn revoke_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
     let mut named: Vec<&str> = entitled.iter().map(String::as_str).collect();
     let exact = !rng.random_bool(0.2);
     if !exact {
-        drop(named.pop());
+        named.truncate(named.len() - 1);
     }
     let rotates = !is_open(name) && rng.random_bool(0.85);
     let mut call = revoke(name, grantee, epoch + 1, &named);
@@ -279,17 +279,16 @@ fn random_histories_agree_with_the_model() {
     let mut applied = 0;
     let mut failed = BTreeSet::new();
     for seed in 0..40 {
-        play(seed, 80);
-    }
-    // The histories reach what they are for: many steps applied, many kinds of refusal.
-    for (key, value) in play(1, 300).state {
-        if key.starts_with(b"tx/") {
-            let entry: sealwire_contracts::entry::OutcomeEntry = decode(&value).unwrap();
-            applied += usize::from(entry.code.is_applied());
-            failed.insert(entry.code);
+        for (key, value) in play(seed, 80).state {
+            if key.starts_with(b"tx/") {
+                let entry: sealwire_contracts::entry::OutcomeEntry = decode(&value).unwrap();
+                applied += usize::from(entry.code.is_applied());
+                failed.insert(entry.code);
+            }
         }
     }
-    assert!(applied > 80, "{applied}");
+    // The histories reach what they are for: many steps applied, many kinds of refusal.
+    assert!(applied > 800, "{applied}");
     for code in [Code::RotationMissing, Code::RotationMissesReader, Code::SenderRevoked, Code::GranteeNotLive] {
         assert!(failed.contains(&code), "{code:?} never happened");
     }
