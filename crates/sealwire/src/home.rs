@@ -209,35 +209,6 @@ pub fn read_genesis(path: &Path) -> Result<Genesis> {
     Genesis::from_json(&json).with_context(|| format!("{} can't be used", path.display()))
 }
 
-/// A key and its certificate: `<dir>/client.key`, `<dir>/client.pem`.
-///
-/// # Errors
-/// When one is missing or they don't belong together.
-pub fn read_credentials(dir: &Path) -> Result<(SecretKey, Certificate)> {
-    let key = keyfile::read(&dir.join("client.key"), None)?;
-    let path = dir.join("client.pem");
-    let pem = std::fs::read_to_string(&path)
-        .with_context(|| format!("no certificate at {}", path.display()))?;
-    let certificate =
-        Certificate::from_pem(&pem).with_context(|| format!("{} can't be used", path.display()))?;
-    if key.public_key() != &certificate.public_key {
-        bail!("{}: the certificate is for another key", path.display());
-    }
-    Ok((key, certificate))
-}
-
-/// Writes a key and its certificate.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn write_credentials(dir: &Path, key: &SecretKey, certificate: &Certificate) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
-    write_key(&dir.join("client.key"), key)?;
-    let path = dir.join("client.pem");
-    std::fs::write(&path, certificate.to_pem())
-        .with_context(|| format!("{} can't be written", path.display()))
-}
-
 /// Writes a key file without passphrase.
 ///
 /// # Errors
@@ -248,4 +219,19 @@ pub fn write_key(path: &Path, key: &SecretKey) -> Result<()> {
         key,
         None::<(&str, &mut rand::rngs::ThreadRng)>,
     )?)
+}
+
+/// An organisation's root key and certificate, for issuing.
+///
+/// # Errors
+/// When they aren't in this home.
+pub fn read_root(dir: &Path) -> Result<(SecretKey, Certificate)> {
+    let key = keyfile::read(&dir.join("root.key"), None)
+        .context("issuing needs the organisation's root key in this home")?;
+    let path = dir.join("root.pem");
+    let pem = std::fs::read_to_string(&path)
+        .with_context(|| format!("no certificate at {}", path.display()))?;
+    let certificate = Certificate::from_pem(&pem)
+        .with_context(|| format!("{} can't be used", path.display()))?;
+    Ok((key, certificate))
 }

@@ -3,9 +3,14 @@
 //! Each organisation gets a root (signs certificates), an operator (issues and revokes), a validator
 //! key (votes) and a gateway. Operators and gateways are registered by genesis itself.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use sealwire_client::identity::{GatewayPeer, Identity, Peers};
 use sealwire_envelope::{
     Blob, ClientId, Genesis, OrgGenesis, OrgId,
     genesis::{GENESIS_VERSION, ORGS_MAX},
@@ -99,8 +104,11 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
         "give 1 to {ORGS_MAX} organisations"
     );
     let mut orgs = Vec::new();
+    let mut staff = Vec::new();
     for (org, addresses) in &plan.orgs {
-        orgs.push(make_org(home, org, &plan)?);
+        let made = make_org(home, org, &plan)?;
+        orgs.push(made.genesis);
+        staff.extend(made.staff);
         let peers = plan.orgs.iter().filter(|(other, _)| other != org);
         let peers = peers
             .map(|(org, a)| Peer {
@@ -128,12 +136,55 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
         orgs,
     };
     sealwire_contracts::consortium::check(&genesis).context("the new genesis is unsound")?;
+    let shared = Arc::new(genesis.clone());
+    for Staff { dir, key, certificate } in staff {
+        let client: ClientId = certificate.name.parse()?;
+        let peers = peers_for(&home_configs(home, &plan.orgs)?, &client.org());
+        Identity::create(&dir, key, certificate, shared.clone(), peers, None)?;
+    }
+    // The genesis file comes last: where it is, the rest is.
     keyfile::write_private(&home.genesis_path(), genesis.to_json().as_bytes())
         .context("the genesis file can't be written")?;
     Ok(genesis)
 }
 
-fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<OrgGenesis> {
+fn home_configs(home: &Home, orgs: &[(OrgId, Addresses)]) -> Result<Vec<OrgConfig>> {
+    orgs.iter().map(|(org, _)| home.org_config(org)).collect()
+}
+
+/// Where a client of `org` finds the rest: its own organisation's node and gateway first.
+pub fn peers_for(configs: &[OrgConfig], org: &OrgId) -> Peers {
+    let mut ordered: Vec<&OrgConfig> = configs.iter().collect();
+    ordered.sort_by_key(|config| config.org != *org);
+    let gateway = |config: &&OrgConfig| {
+        let client = ClientId::new(&config.org, GATEWAY).ok()?;
+        Some(GatewayPeer {
+            client,
+            certificate: None,
+            mqtt: config.mqtt.to_string(),
+            http: format!("http://{}", config.gateway_http),
+        })
+    };
+    Peers {
+        ledger: ordered.iter().map(|config| format!("http://{}", config.http)).collect(),
+        gateways: ordered.iter().filter_map(gateway).collect(),
+    }
+}
+
+/// What [`make_org`] makes.
+struct MadeOrg {
+    genesis: OrgGenesis,
+    staff: Vec<Staff>,
+}
+
+/// An operator or a gateway.
+struct Staff {
+    dir: PathBuf,
+    key: SecretKey,
+    certificate: Certificate,
+}
+
+fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
     let dir = home.org(org);
     if dir.exists() {
         bail!(
@@ -161,23 +212,23 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<OrgGenesis> {
     std::fs::write(dir.join("root.pem"), root.to_pem()).context("root.pem can't be written")?;
     let validator = SecretKey::generate(rng);
     home::write_key(&dir.join("validator.key"), &validator)?;
-    let mut certificates = Vec::new();
-    for (name, role, target) in [
+    let mut staff = Vec::new();
+    for (name, role, dir) in [
         (OPERATOR, Role::Operator, home.operator_dir(org)),
         (GATEWAY, Role::Gateway, home.gateway_dir(org)),
     ] {
         let client = ClientId::new(org, name)?;
         let key = SecretKey::generate(rng);
         let certificate = certify(&root_key, &root, &client, role, &key, now_s, STAFF_DAYS)?;
-        home::write_credentials(&target, &key, &certificate)?;
-        certificates.push(Blob(certificate.der().to_vec()));
+        staff.push(Staff { dir, key, certificate });
     }
-    Ok(OrgGenesis {
+    let genesis = OrgGenesis {
         org: org.clone(),
         root_cert_der: Blob(root.der().to_vec()),
         validator: validator.public_key().clone(),
-        certificates,
-    })
+        certificates: staff.iter().map(|s| Blob(s.certificate.der().to_vec())).collect(),
+    };
+    Ok(MadeOrg { genesis, staff })
 }
 
 /// Issues a client's certificate, valid from an hour ago (clocks differ) for `days`.
