@@ -39,6 +39,9 @@ use sqlx::SqlitePool;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use writer::{Command, Done, Writer};
 
+/// SQLite failed to read.
+pub use sqlx::Error as ReadError;
+
 pub use read::{PackageError, PackageRow, Record, Totals};
 
 /// Commands that wait for the writer.
@@ -61,7 +64,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { package_messages: 1_000, package_bytes: 8 * 1024 * 1024 }
+        Self {
+            package_messages: 1_000,
+            package_bytes: 8 * 1024 * 1024,
+        }
     }
 }
 
@@ -200,19 +206,29 @@ impl Archive {
     /// [`OpenError`] if the file can't be opened or isn't an archive.
     pub async fn open(path: &Path, gateway: &ClientId, limits: Limits) -> Result<Self, OpenError> {
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)
-                .map_err(|source| OpenError::Directory { path: path.to_owned(), source })?;
+            std::fs::create_dir_all(parent).map_err(|source| OpenError::Directory {
+                path: path.to_owned(),
+                source,
+            })?;
         }
         let db = schema::writer(path).await?;
         let (closed, _) = broadcast::channel(CLOSED_BACKLOG);
         let writer = Writer::new(db, limits, gateway.clone(), closed.clone())
             .await
-            .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+            .map_err(|source| OpenError::Database {
+                path: path.to_owned(),
+                source,
+            })?;
         let readers = schema::readers(path).await?;
         let (commands, receiver) = mpsc::channel(QUEUE_COMMANDS);
         tokio::spawn(writer.run(receiver));
         let queue = Arc::new(Semaphore::new(QUEUE_BYTES));
-        Ok(Self { commands, queue, readers, closed })
+        Ok(Self {
+            commands,
+            queue,
+            readers,
+            closed,
+        })
     }
 
     /// Hand a message to the writer. Waits while the queue is full; the message is durable when
@@ -228,7 +244,13 @@ impl Archive {
         let leaf = record::leaf(&message);
         let permit = self.queue.clone().acquire_many_owned(bytes as u32).await;
         let permit = permit.map_err(|_| WriteError::Closed)?;
-        self.send(|done| Command::Append { message, leaf, permit, done: Some(done) }).await
+        self.send(|done| Command::Append {
+            message,
+            leaf,
+            permit,
+            done: Some(done),
+        })
+        .await
     }
 
     /// Hand over a QoS 0 message if there is room; `false` if there was none.
@@ -238,7 +260,14 @@ impl Archive {
             return false;
         };
         let leaf = record::leaf(&message);
-        self.commands.try_send(Command::Append { message, leaf, permit, done: None }).is_ok()
+        self.commands
+            .try_send(Command::Append {
+                message,
+                leaf,
+                permit,
+                done: None,
+            })
+            .is_ok()
     }
 
     /// Add an entry to the outbox.
@@ -246,7 +275,12 @@ impl Archive {
     /// # Errors
     /// [`WriteError::Closed`] if the archive is closed.
     pub async fn enqueue(&self, kind: Kind, body: Vec<u8>) -> Result<Pending<()>, WriteError> {
-        self.send(|done| Command::Enqueue { kind, body, done: Some(done) }).await
+        self.send(|done| Command::Enqueue {
+            kind,
+            body,
+            done: Some(done),
+        })
+        .await
     }
 
     /// As [`Archive::enqueue`], without waiting for room.
@@ -254,23 +288,32 @@ impl Archive {
     /// # Errors
     /// The body, if the queue is full or closed.
     pub fn try_enqueue(&self, kind: Kind, body: Vec<u8>) -> Result<(), Vec<u8>> {
-        let command = Command::Enqueue { kind, body, done: None };
-        self.commands.try_send(command).map_err(|e| match e.into_inner() {
-            Command::Enqueue { body, .. } => body,
-            _ => Vec::new(),
-        })
+        let command = Command::Enqueue {
+            kind,
+            body,
+            done: None,
+        };
+        self.commands
+            .try_send(command)
+            .map_err(|e| match e.into_inner() {
+                Command::Enqueue { body, .. } => body,
+                _ => Vec::new(),
+            })
     }
 
     /// Close the packages whose first message is at least `age_ms` older than `now_ms`.
     ///
     /// # Errors
     /// [`WriteError`] if that isn't on disk.
-    pub async fn close_due(
-        &self,
-        now_ms: u64,
-        age_ms: u64,
-    ) -> Result<Vec<PackageRow>, WriteError> {
-        self.send(|done| Command::CloseDue { now_ms, age_ms, done }).await?.durable().await
+    pub async fn close_due(&self, now_ms: u64, age_ms: u64) -> Result<Vec<PackageRow>, WriteError> {
+        self.send(|done| Command::CloseDue {
+            now_ms,
+            age_ms,
+            done,
+        })
+        .await?
+        .durable()
+        .await
     }
 
     /// Bind outbox entries to a signed transaction. Call before submitting it.
@@ -278,7 +321,14 @@ impl Archive {
     /// # Errors
     /// [`WriteError`] if that isn't on disk: don't submit.
     pub async fn bind(&self, transaction: Bound, entries: Vec<i64>) -> Result<(), WriteError> {
-        self.send(|done| Command::Bind { transaction, entries, done }).await?.durable().await
+        self.send(|done| Command::Bind {
+            transaction,
+            entries,
+            done,
+        })
+        .await?
+        .durable()
+        .await
     }
 
     /// A block holds the transaction: its entries are done; packages among them are anchored.
@@ -286,7 +336,10 @@ impl Archive {
     /// # Errors
     /// [`WriteError`] if that isn't on disk.
     pub async fn settle(&self, id: Sm3Digest, height: u64) -> Result<(), WriteError> {
-        self.send(|done| Command::Settle { id, height, done }).await?.durable().await
+        self.send(|done| Command::Settle { id, height, done })
+            .await?
+            .durable()
+            .await
     }
 
     /// No block ever will hold the transaction, or it was refused: its entries are free again.
@@ -294,7 +347,10 @@ impl Archive {
     /// # Errors
     /// [`WriteError`] if that isn't on disk.
     pub async fn release(&self, id: Sm3Digest) -> Result<(), WriteError> {
-        self.send(|done| Command::Release { id, done }).await?.durable().await
+        self.send(|done| Command::Release { id, done })
+            .await?
+            .durable()
+            .await
     }
 
     /// Packages as they are closed.
@@ -302,9 +358,15 @@ impl Archive {
         self.closed.subscribe()
     }
 
-    async fn send<T>(&self, command: impl FnOnce(Done<T>) -> Command) -> Result<Pending<T>, WriteError> {
+    async fn send<T>(
+        &self,
+        command: impl FnOnce(Done<T>) -> Command,
+    ) -> Result<Pending<T>, WriteError> {
         let (done, pending) = oneshot::channel();
-        self.commands.send(command(done)).await.map_err(|_| WriteError::Closed)?;
+        self.commands
+            .send(command(done))
+            .await
+            .map_err(|_| WriteError::Closed)?;
         Ok(Pending(pending))
     }
 }

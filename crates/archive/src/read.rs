@@ -75,7 +75,9 @@ pub enum PackageError {
     #[error("the archive couldn't read")]
     Database(#[from] sqlx::Error),
     /// A record isn't the one that was archived.
-    #[error("the archive is damaged: record {index} of package {package} isn't the one that was archived ({what})")]
+    #[error(
+        "the archive is damaged: record {index} of package {package} isn't the one that was archived ({what})"
+    )]
     Damaged {
         /// The package.
         package: Sm3Digest,
@@ -85,7 +87,9 @@ pub enum PackageError {
         what: &'static str,
     },
     /// The records fit their leaves and the leaves don't make the root, or some are missing.
-    #[error("the archive is damaged: the {found} records of package {package} don't make its root ({count} were archived)")]
+    #[error(
+        "the archive is damaged: the {found} records of package {package} don't make its root ({count} were archived)"
+    )]
     Root {
         /// The package.
         package: Sm3Digest,
@@ -153,8 +157,11 @@ impl Archive {
         let mut records = Vec::with_capacity(rows.len());
         let mut leaves = Vec::with_capacity(rows.len());
         for (index, row) in rows.iter().enumerate() {
-            let damaged =
-                |what| PackageError::Damaged { package: package.id, index: index as u64, what };
+            let damaged = |what| PackageError::Damaged {
+                package: package.id,
+                index: index as u64,
+                what,
+            };
             let message = message(&package.topic, row).map_err(damaged)?;
             let bytes = record::record_bytes(&message);
             let leaf = merkle::leaf(&bytes);
@@ -163,11 +170,19 @@ impl Archive {
                 return Err(damaged("its digest differs from the leaf"));
             }
             leaves.push(leaf);
-            records.push(Record { message, bytes, leaf });
+            records.push(Record {
+                message,
+                bytes,
+                leaf,
+            });
         }
         let found = leaves.len() as u64;
         if found != package.count || merkle::root(&leaves) != package.root {
-            return Err(PackageError::Root { package: package.id, found, count: package.count });
+            return Err(PackageError::Root {
+                package: package.id,
+                found,
+                count: package.count,
+            });
         }
         Ok(records)
     }
@@ -185,7 +200,9 @@ impl Archive {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(|row| message(topic, row).map_err(|e| sqlx::Error::Protocol(e.into()))).collect()
+        rows.iter()
+            .map(|row| message(topic, row).map_err(|e| sqlx::Error::Protocol(e.into())))
+            .collect()
     }
 
     /// Outbox entries of a kind that no transaction carries, oldest first.
@@ -200,7 +217,14 @@ impl Archive {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(|row| Ok(Entry { id: row.try_get(0)?, body: row.try_get(1)? })).collect()
+        rows.iter()
+            .map(|row| {
+                Ok(Entry {
+                    id: row.try_get(0)?,
+                    body: row.try_get(1)?,
+                })
+            })
+            .collect()
     }
 
     /// Transactions that were bound and aren't settled or released.
@@ -240,7 +264,12 @@ impl Archive {
         .fetch_one(&self.readers)
         .await?;
         let count = |i| row.try_get::<i64, _>(i).map(|n| n as u64);
-        Ok(Totals { messages: count(0)?, packages: count(1)?, anchored: count(2)?, outbox: count(3)? })
+        Ok(Totals {
+            messages: count(0)?,
+            packages: count(1)?,
+            anchored: count(2)?,
+            outbox: count(3)?,
+        })
     }
 }
 
@@ -270,8 +299,12 @@ fn message(topic: &str, row: &SqliteRow) -> Result<Message, &'static str> {
     let payload: Vec<u8> = row.try_get(4).map_err(|_| "its payload isn't there")?;
     let number = |i| row.try_get::<i64, _>(i).map_err(|_| "a number isn't one");
     Ok(Message {
-        topic: topic.parse::<TopicName>().map_err(|_| "its topic isn't one")?,
-        sender: sender.parse::<ClientId>().map_err(|_| "its sender isn't a client")?,
+        topic: topic
+            .parse::<TopicName>()
+            .map_err(|_| "its topic isn't one")?,
+        sender: sender
+            .parse::<ClientId>()
+            .map_err(|_| "its sender isn't a client")?,
         received_ms: number(1)? as u64,
         qos: number(2)? as u8,
         epoch: number(3)? as u32,

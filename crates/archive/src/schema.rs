@@ -85,20 +85,33 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
 
 /// The one connection that writes; creates the tables in a new file.
 pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let failed = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
     let mut db = options(path).connect().await.map_err(failed)?;
-    let version: i64 =
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut db).await.map_err(failed)?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut db)
+        .await
+        .map_err(failed)?;
     match version {
         0 => {
             let create = "BEGIN IMMEDIATE";
             db.execute(create).await.map_err(failed)?;
             db.execute(TABLES).await.map_err(failed)?;
-            db.execute("PRAGMA user_version = 1").await.map_err(failed)?;
+            db.execute("PRAGMA user_version = 1")
+                .await
+                .map_err(failed)?;
             db.execute("COMMIT").await.map_err(failed)?;
         }
         VERSION => {}
-        found => return Err(OpenError::Version { path: path.to_owned(), found, known: VERSION }),
+        found => {
+            return Err(OpenError::Version {
+                path: path.to_owned(),
+                found,
+                known: VERSION,
+            });
+        }
     }
     Ok(db)
 }
@@ -109,5 +122,8 @@ pub(crate) async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
         .max_connections(READERS)
         .connect_with(options(path).create_if_missing(false).read_only(true))
         .await
-        .map_err(|source| OpenError::Database { path: path.to_owned(), source })
+        .map_err(|source| OpenError::Database {
+            path: path.to_owned(),
+            source,
+        })
 }

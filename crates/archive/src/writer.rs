@@ -34,15 +34,36 @@ pub(crate) type Done<T> = oneshot::Sender<Result<T, WriteError>>;
 /// What the writer does.
 pub(crate) enum Command {
     /// Add a message. `done` is `None` for QoS 0.
-    Append { message: Message, leaf: Sm3Digest, permit: OwnedSemaphorePermit, done: Option<Done<()>> },
+    Append {
+        message: Message,
+        leaf: Sm3Digest,
+        permit: OwnedSemaphorePermit,
+        done: Option<Done<()>>,
+    },
     /// Add an entry to the outbox.
-    Enqueue { kind: Kind, body: Vec<u8>, done: Option<Done<()>> },
+    Enqueue {
+        kind: Kind,
+        body: Vec<u8>,
+        done: Option<Done<()>>,
+    },
     /// Close the packages that are older than `age_ms` at `now_ms`.
-    CloseDue { now_ms: u64, age_ms: u64, done: Done<Vec<PackageRow>> },
+    CloseDue {
+        now_ms: u64,
+        age_ms: u64,
+        done: Done<Vec<PackageRow>>,
+    },
     /// Bind outbox entries to a signed transaction before it is submitted.
-    Bind { transaction: crate::Bound, entries: Vec<i64>, done: Done<()> },
+    Bind {
+        transaction: crate::Bound,
+        entries: Vec<i64>,
+        done: Done<()>,
+    },
     /// The transaction is final: its entries have served.
-    Settle { id: Sm3Digest, height: u64, done: Done<()> },
+    Settle {
+        id: Sm3Digest,
+        height: u64,
+        done: Done<()>,
+    },
     /// The transaction never will be, or was refused: its entries are free again.
     Release { id: Sm3Digest, done: Done<()> },
 }
@@ -118,7 +139,9 @@ impl Writer {
         let mut answers = Vec::with_capacity(batch.len());
         let mut permits = Vec::with_capacity(batch.len());
         let mut closed = Vec::new();
-        let result = self.transact(batch, &mut answers, &mut permits, &mut closed).await;
+        let result = self
+            .transact(batch, &mut answers, &mut permits, &mut closed)
+            .await;
         if let Err(error) = &result {
             tracing::error!(%error, "the archive couldn't write");
             self.rows.clear();
@@ -156,7 +179,11 @@ impl Writer {
         // Take every answer first: whoever waits hears of a failure too.
         let mut failed = self.db.execute("BEGIN IMMEDIATE").await.err();
         for command in batch.drain(..) {
-            let step = if failed.is_some() { Step::Skip } else { Step::Do };
+            let step = if failed.is_some() {
+                Step::Skip
+            } else {
+                Step::Do
+            };
             if let Err(error) = self.command(command, step, answers, permits, closed).await {
                 failed.get_or_insert(error);
             }
@@ -177,7 +204,12 @@ impl Writer {
         closed: &mut Vec<PackageRow>,
     ) -> Result<(), sqlx::Error> {
         match command {
-            Command::Append { message, leaf, permit, done } => {
+            Command::Append {
+                message,
+                leaf,
+                permit,
+                done,
+            } => {
                 permits.push(permit);
                 answers.extend(done.map(Answer::Unit));
                 if step == Step::Do {
@@ -190,7 +222,11 @@ impl Writer {
                     enqueue(&mut self.db, kind, &body).await?;
                 }
             }
-            Command::CloseDue { now_ms, age_ms, done } => {
+            Command::CloseDue {
+                now_ms,
+                age_ms,
+                done,
+            } => {
                 let result = match step {
                     Step::Do => self.close_due(now_ms, age_ms).await,
                     Step::Skip => Ok(Vec::new()),
@@ -200,7 +236,11 @@ impl Writer {
                 answers.push(Answer::Packages(done, packages));
                 result?;
             }
-            Command::Bind { transaction, entries, done } => {
+            Command::Bind {
+                transaction,
+                entries,
+                done,
+            } => {
                 answers.push(Answer::Unit(done));
                 if step == Step::Do {
                     bind(&mut self.db, &transaction, &entries).await?;
@@ -251,7 +291,12 @@ impl Writer {
             || open.senders.len() >= PACKAGE_SENDERS;
         let seq = self.next_seq;
         self.next_seq += 1;
-        self.rows.push(Row { seq, topic, leaf, message });
+        self.rows.push(Row {
+            seq,
+            topic,
+            leaf,
+            message,
+        });
         if full {
             closed.extend(self.close(&name).await?);
         }
@@ -318,7 +363,9 @@ impl Writer {
     /// Close the open package of a topic: its row, its outbox entry, the topic's `closed_seq`.
     async fn close(&mut self, name: &str) -> Result<Option<PackageRow>, sqlx::Error> {
         self.flush().await?;
-        let Some(open) = self.open.remove(name) else { return Ok(None) };
+        let Some(open) = self.open.remove(name) else {
+            return Ok(None);
+        };
         let rows = sqlx::query(
             "SELECT m.seq, m.leaf, m.received_ms FROM messages m, topics t \
              WHERE t.id = ?1 AND m.topic = t.id AND m.seq > t.closed_seq ORDER BY m.seq",
@@ -326,7 +373,9 @@ impl Writer {
         .bind(open.topic)
         .fetch_all(&mut self.db)
         .await?;
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok(None);
+        };
         let (first_seq, last_seq): (i64, i64) = (first.try_get(0)?, last.try_get(0)?);
         let mut leaves = Vec::with_capacity(rows.len());
         let (mut from_ms, mut to_ms) = (i64::MAX, 0i64);
@@ -351,7 +400,10 @@ impl Writer {
             last_seq: last_seq as u64,
         };
         let manifest = package.manifest(&self.gateway);
-        package.id = manifest.map_err(|e| sqlx::Error::Decode(Box::new(e)))?.id().0;
+        package.id = manifest
+            .map_err(|e| sqlx::Error::Decode(Box::new(e)))?
+            .id()
+            .0;
         package.number = insert_package(&mut self.db, open.topic, &package).await?;
         sqlx::query("UPDATE topics SET closed_seq = ?2 WHERE id = ?1")
             .bind(open.topic)
@@ -366,7 +418,9 @@ impl Writer {
     async fn reload(&mut self) -> Result<(), sqlx::Error> {
         self.topics.clear();
         self.open.clear();
-        let topics = sqlx::query("SELECT id, name FROM topics").fetch_all(&mut self.db).await?;
+        let topics = sqlx::query("SELECT id, name FROM topics")
+            .fetch_all(&mut self.db)
+            .await?;
         for row in topics {
             self.topics.insert(row.try_get(1)?, row.try_get(0)?);
         }
@@ -384,7 +438,11 @@ impl Writer {
                 bytes: row.try_get::<i64, _>(3)? as u64,
                 first_received_ms: row.try_get::<i64, _>(4)? as u64,
                 epoch: row.try_get::<i64, _>(5)? as u32,
-                senders: row.try_get::<String, _>(6)?.split(',').map(str::to_owned).collect(),
+                senders: row
+                    .try_get::<String, _>(6)?
+                    .split(',')
+                    .map(str::to_owned)
+                    .collect(),
             };
             self.open.insert(row.try_get(1)?, value);
         }
@@ -470,7 +528,10 @@ async fn settle(db: &mut SqliteConnection, id: &Sm3Digest, height: u64) -> Resul
     .bind(Kind::Anchor as i64)
     .execute(&mut *db)
     .await?;
-    sqlx::query("DELETE FROM outbox WHERE tx = ?1").bind(id.0.to_vec()).execute(&mut *db).await?;
+    sqlx::query("DELETE FROM outbox WHERE tx = ?1")
+        .bind(id.0.to_vec())
+        .execute(&mut *db)
+        .await?;
     sqlx::query("DELETE FROM transactions WHERE id = ?1")
         .bind(id.0.to_vec())
         .execute(db)

@@ -1,1 +1,312 @@
 //! Let devices log in and exchange messages over MQTT, as the ledger says.
+//!
+//! ```text
+//!  client ─TCP─► front ─► login ─► session ─► archive ─► engine ─► session ─► subscriber
+//!                           │         │          │
+//!                           └─ rights ┘          ├─► clerk ─► ledger (events, anchors, retrievals)
+//!                         (verified state)       └─► http ─► readers (packages, records)
+//! ```
+//!
+//! | Module | What it does |
+//! |---|---|
+//! | [`front`] | owns the sockets; limits connections and handshake time |
+//! | [`login`] | enhanced authentication and tokens, one check |
+//! | [`session`] | passes packets; decides, archives, withholds |
+//! | [`rights`] | asks the verified ledger state, answers with a reason |
+//! | [`engine`] | the broker behind (the only module that knows which) |
+//! | [`watch`] | ends sessions whose certificate or grant ended |
+//! | [`clerk`] | brings events, anchors and retrievals to the ledger, once |
+//! | [`http`] | hands out packages and records by signed request |
+//! | [`ledger`] | the seam: what a gateway needs of a ledger |
+//!
+//! # Invariants
+//! - A QoS 1 or 2 message is acknowledged after it is on disk in the archive.
+//! - Nobody is admitted, published for or delivered to without a rule of the verified state that
+//!   allows it; every decision names its reason.
+//! - A connection event that happened is on disk until a block holds it.
+//! - The gateway never sees a key of a sealed topic.
+
+pub mod audit;
+pub mod clerk;
+pub mod config;
+pub mod engine;
+pub mod frame;
+pub mod front;
+pub mod http;
+pub mod hub;
+pub mod ledger;
+pub mod login;
+pub mod metrics;
+pub mod replay;
+pub mod rights;
+pub mod session;
+pub mod story;
+pub mod watch;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+pub use config::{Config, Limits};
+pub use hub::Keys;
+pub use ledger::{Ledger, Outcome, SubmitError};
+pub use metrics::Metrics;
+pub use story::Story;
+
+use hub::{EngineRights, Hub};
+use mqtt5::types::ReasonCode;
+use rights::Refusal;
+use sealwire_archive::Archive;
+use sealwire_envelope::ClientId;
+use sealwire_sm::cert::Role;
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, watch as channel},
+    task::JoinHandle,
+};
+
+/// Time between two looks for packages that are old enough to close.
+const CLOSE_TICK: Duration = Duration::from_millis(500);
+/// How long a shutdown waits for connections and tasks.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+/// Time between two looks whether connections are gone.
+const SHUTDOWN_POLL: Duration = Duration::from_millis(10);
+
+/// A gateway doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The certificate isn't one of a gateway.
+    #[error("the certificate is {found}'s with role {role}: a gateway needs one with role 'gateway' and its own client id as name")]
+    Certificate {
+        /// The certificate's name.
+        found: String,
+        /// Its role.
+        role: Role,
+    },
+    /// The secret key isn't the certificate's.
+    #[error("the secret key isn't the one in the gateway's certificate")]
+    Key,
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] sealwire_archive::OpenError),
+    /// The broker engine.
+    #[error(transparent)]
+    Engine(#[from] engine::EngineError),
+    /// A port is taken or forbidden.
+    #[error("can't listen on {address}: choose another port, or 0 for any")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A gateway; see [`Gateway::start`].
+pub struct Gateway;
+
+impl Gateway {
+    /// Open the archive, start the engine and listen.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: Config,
+        ledger: Arc<dyn Ledger>,
+        keys: Keys,
+    ) -> Result<Running, StartError> {
+        let client = check_keys(&keys)?;
+        let archive =
+            Archive::open(&config.archive_path(), &client, config.limits.package).await?;
+        let limits = config.limits;
+        let (mqtt_listener, mqtt_addr) = bind(config.mqtt).await?;
+        let (http_listener, http_addr) = bind(config.http).await?;
+        let mut config = config;
+        config.location.get_or_insert_with(|| format!("http://{http_addr}"));
+        let hub = Arc::new(Hub::new(config, keys, client, ledger, archive));
+        let engine = engine::Engine::start(
+            engine::EngineLimits {
+                packet_bytes_max: limits.packet_bytes_max(),
+                payload_bytes_max: limits.payload_bytes_max,
+                connections_max: limits.connections_max,
+                receive_maximum: limits.receive_maximum,
+            },
+            Arc::new(EngineRights(hub.clone())),
+        )
+        .await?;
+        hub.set_engine(engine);
+
+        let (stop, stopped) = channel::channel(false);
+        let serve = axum::serve(http_listener, http::router(hub.clone()));
+        let mut http_stop = stopped.clone();
+        let tasks = vec![
+            tokio::spawn(front::listen(hub.clone(), mqtt_listener, stopped.clone())),
+            tokio::spawn(watch::watch(hub.clone(), stopped.clone())),
+            tokio::spawn(clerk::work(hub.clone(), stopped.clone())),
+            tokio::spawn(close_packages(hub.clone(), stopped.clone())),
+            tokio::spawn(tell_packages(hub.clone(), stopped.clone())),
+            tokio::spawn(async move {
+                let serve = serve.with_graceful_shutdown(async move {
+                    // Stopped, or the gateway is gone: either way, stop.
+                    let _ = http_stop.changed().await;
+                });
+                if let Err(error) = serve.await {
+                    tracing::error!(%error, "HTTP ended");
+                }
+            }),
+        ];
+        Ok(Running { mqtt_addr, http_addr, hub, stop, tasks })
+    }
+}
+
+fn check_keys(keys: &Keys) -> Result<ClientId, StartError> {
+    let certificate = &keys.certificate;
+    let wrong = || StartError::Certificate {
+        found: certificate.name.clone(),
+        role: certificate.role,
+    };
+    let client: ClientId = certificate.name.parse().map_err(|_| wrong())?;
+    if certificate.role != Role::Gateway || client.org().as_str() != certificate.organisation {
+        return Err(wrong());
+    }
+    if keys.secret.public_key() != &certificate.public_key {
+        return Err(StartError::Key);
+    }
+    Ok(client)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listen = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listen.await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// A running gateway. Dropping it stops it without waiting.
+pub struct Running {
+    /// Where MQTT clients connect.
+    pub mqtt_addr: SocketAddr,
+    /// Where readers fetch.
+    pub http_addr: SocketAddr,
+    hub: Arc<Hub>,
+    stop: channel::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// What happens, from now on.
+    pub fn story(&self) -> broadcast::Receiver<Story> {
+        self.hub.listen()
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        self.hub.metrics()
+    }
+
+    /// The archive, for inspection.
+    pub fn archive(&self) -> &Archive {
+        self.hub.archive()
+    }
+
+    /// Clients connected now.
+    pub fn sessions(&self) -> usize {
+        self.hub.sessions().len()
+    }
+
+    /// The gateway's client id.
+    pub fn client(&self) -> &ClientId {
+        self.hub.client()
+    }
+
+    /// Close the open packages now, however young.
+    ///
+    /// # Errors
+    /// The archive's.
+    pub async fn close_packages(&self) -> Result<usize, sealwire_archive::WriteError> {
+        let closed = self.hub.archive().close_due(u64::MAX, 0).await?;
+        Ok(closed.len())
+    }
+
+    /// Stop listening, close connections, let the archive finish.
+    pub async fn shutdown(mut self) {
+        // Every task listens; nobody left to hear is as good.
+        let _ = self.stop.send(true);
+        for session in self.hub.sessions().all() {
+            let text = "the gateway shuts down: connect again later";
+            session.close(Refusal::new(ReasonCode::ServerShuttingDown, text));
+        }
+        let waited = tokio::time::timeout(SHUTDOWN_MAX, async {
+            while !self.hub.sessions().is_empty() {
+                tokio::time::sleep(SHUTDOWN_POLL).await;
+            }
+        });
+        if waited.await.is_err() {
+            tracing::warn!(sessions = self.hub.sessions().len(), "connections outlive the shutdown");
+        }
+        self.hub.engine().shutdown();
+        for task in &mut self.tasks {
+            if tokio::time::timeout(SHUTDOWN_MAX, &mut *task).await.is_err() {
+                task.abort();
+            }
+        }
+        // What was handed to the archive is on disk once it has answered something later.
+        if let Err(error) = self.hub.archive().close_due(0, u64::MAX).await {
+            tracing::warn!(%error, "the archive didn't finish");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+async fn close_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
+    let age_ms = u64::try_from(hub.limits().package_age.as_millis()).unwrap_or(u64::MAX);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CLOSE_TICK) => {}
+            _ = stop.changed() => return,
+        }
+        if let Err(error) = hub.archive().close_due(now_ms(), age_ms).await {
+            tracing::warn!(%error, "packages stay open until the next look");
+        }
+    }
+}
+
+async fn tell_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
+    let mut closed = hub.archive().closed_packages();
+    loop {
+        let row = tokio::select! {
+            row = closed.recv() => row,
+            _ = stop.changed() => return,
+        };
+        match row {
+            Ok(row) => {
+                hub.metrics().packages.add(1);
+                let package = row.package_id();
+                hub.tell(Story::PackageClosed { package, topic: row.topic, count: row.count });
+            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                hub.metrics().packages.add(missed);
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Milliseconds since 1970, by this machine's clock.
+pub(crate) fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes[..]);
+    bytes
+}

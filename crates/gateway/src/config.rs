@@ -1,0 +1,85 @@
+//! What a gateway is told, and every bound that it keeps, with its unit.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Room in an MQTT packet beside the payload (topic, properties), in bytes.
+const PACKET_OVERHEAD_BYTES: usize = 64 * 1024;
+
+/// How a gateway is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of the gateway; the archive lies in it.
+    pub home: PathBuf,
+    /// Where MQTT clients connect. Port 0: any free port.
+    pub mqtt: SocketAddr,
+    /// Where readers fetch. Port 0: any free port.
+    pub http: SocketAddr,
+    /// Address under which readers find the packages, as it is written into anchors; `None`: the
+    /// HTTP address.
+    pub location: Option<String>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A gateway in `home` on free ports of this machine.
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let home = home.into();
+        Self { home, mqtt: loopback, http: loopback, location: None, limits: Limits::default() }
+    }
+
+    /// The archive's file.
+    pub fn archive_path(&self) -> PathBuf {
+        self.home.join("archive.sqlite")
+    }
+}
+
+/// Bounds of a gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest payload of a message, in bytes.
+    pub payload_bytes_max: usize,
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Connections at a time from one address.
+    pub connections_per_address_max: usize,
+    /// Time from accepting a connection to its admission.
+    pub handshake_max: Duration,
+    /// QoS 1 and 2 messages that a client may have unacknowledged.
+    pub receive_maximum: u16,
+    /// Age of the verified ledger state beyond which new logins are refused.
+    pub max_staleness: Duration,
+    /// Age at which a package is closed, however small.
+    pub package_age: Duration,
+    /// Messages and bytes at which a package is closed.
+    pub package: sealwire_archive::Limits,
+    /// How far a client's clock may be from ours in a token or a signed request.
+    pub clock_skew: Duration,
+    /// Heights after the present one until which a transaction may be included.
+    pub expiry_blocks: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 1024 * 1024,
+            connections_max: 10_000,
+            connections_per_address_max: 5_000,
+            handshake_max: Duration::from_secs(10),
+            receive_maximum: 128,
+            max_staleness: Duration::from_secs(5 * 60),
+            package_age: Duration::from_secs(10),
+            package: sealwire_archive::Limits::default(),
+            clock_skew: Duration::from_secs(30),
+            expiry_blocks: 100,
+        }
+    }
+}
+
+impl Limits {
+    /// Largest MQTT packet, in bytes.
+    pub fn packet_bytes_max(&self) -> usize {
+        self.payload_bytes_max + PACKET_OVERHEAD_BYTES
+    }
+}

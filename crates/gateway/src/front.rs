@@ -1,0 +1,154 @@
+//! The front door: listens, bounds what strangers can cost, admits, and hands over.
+//!
+//! A connection costs a stranger's address one of its places until it is admitted or its handshake
+//! time is over. Nothing is read from it beyond one packet of [`Limits::packet_bytes_max`] at a
+//! time, and the engine behind never sees a client that wasn't admitted.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use crate::{
+    config::Limits,
+    frame::FrameReader,
+    hub::Hub,
+    login::{NotAdmitted, handshake},
+    session,
+};
+
+/// Largest first packet, before anyone is admitted, in bytes: a CONNECT with a will.
+const FIRST_PACKET_BYTES_MAX: usize = 64 * 1024;
+/// Pause after the system refused to accept (no file handles left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accept connections until `stop` changes.
+pub async fn listen(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Places::new(hub.limits()));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(place) = Places::take(&places, peer.ip()) else {
+                    hub.metrics().connections_refused.add(1);
+                    continue;
+                };
+                hub.metrics().connections.add(1);
+                tokio::spawn(connection(hub.clone(), stream, peer, place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    hub: Arc<Hub>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+) {
+    // Acknowledgements are small and awaited; without this they wait for each other.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let (read, mut write) = stream.into_split();
+    let mut reader = FrameReader::new(read, FIRST_PACKET_BYTES_MAX);
+    let handshake = handshake(&hub, &mut reader, &mut write, peer);
+    let admitted = match tokio::time::timeout(hub.limits().handshake_max, Box::pin(handshake)).await {
+        Ok(Ok(admitted)) => admitted,
+        Ok(Err(NotAdmitted::Refused)) => return,
+        Ok(Err(NotAdmitted::Gone)) | Err(_) => {
+            hub.metrics().handshakes_abandoned.add(1);
+            return;
+        }
+    };
+    reader.set_max_bytes(hub.limits().packet_bytes_max());
+    session::serve(hub, admitted, reader, write, peer).await;
+    drop(place);
+}
+
+/// Places for connections, in all and per address.
+struct Places {
+    max: usize,
+    max_per_address: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// One place; free again when dropped.
+struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Places {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            max: limits.connections_max,
+            max_per_address: limits.connections_per_address_max,
+            taken: Mutex::default(),
+        }
+    }
+
+    fn take(places: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = taken.by_address.get(&address).copied().unwrap_or(0);
+        if taken.all >= places.max || here >= places.max_per_address {
+            return None;
+        }
+        taken.all += 1;
+        taken.by_address.insert(address, here + 1);
+        Some(Place { places: places.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.all -= 1;
+        if let Some(here) = taken.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                taken.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_in_all_and_per_address_and_given_back() {
+        let limits =
+            Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let places = Arc::new(Places::new(&limits));
+        let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let first = Places::take(&places, one).unwrap();
+        let _second = Places::take(&places, one).unwrap();
+        assert!(Places::take(&places, one).is_none(), "a third from one address");
+        let _third = Places::take(&places, two).unwrap();
+        assert!(Places::take(&places, two).is_none(), "a fourth in all");
+        drop(first);
+        assert!(Places::take(&places, two).is_some());
+    }
+}

@@ -1,0 +1,336 @@
+//! What the parts of a gateway share, and the questions that they ask it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
+use sealwire_archive::{Archive, Kind, Message, WriteError};
+use sealwire_contracts::Decision;
+use sealwire_envelope::{CertId, ClientId, encode};
+use sealwire_sm::{Certificate, SecretKey};
+use tokio::sync::broadcast;
+
+use crate::{
+    audit::Occurrence,
+    config::{Config, Limits},
+    engine::{self, Engine, Rights},
+    ledger::Ledger,
+    metrics::Metrics,
+    now_ms,
+    replay::Replays,
+    rights::{self, Publishable, Refusal},
+    session::Session,
+    story::{STORY_BACKLOG, Story},
+};
+
+/// Tokens that are remembered until they expire; beyond it, logins by token are refused.
+const TOKENS_MAX: usize = 100_000;
+/// Signed requests that are remembered until they expire.
+const REQUESTS_MAX: usize = 100_000;
+
+/// Whom a gateway is.
+#[derive(Clone)]
+pub struct Keys {
+    /// The gateway's secret key.
+    pub secret: SecretKey,
+    /// Its certificate, role `gateway`.
+    pub certificate: Certificate,
+}
+
+/// The shared part.
+pub struct Hub {
+    config: Config,
+    keys: Keys,
+    client: ClientId,
+    ledger: Arc<dyn Ledger>,
+    archive: Archive,
+    engine: OnceLock<Engine>,
+    metrics: Metrics,
+    story: broadcast::Sender<Story>,
+    sessions: Sessions,
+    height: AtomicU64,
+    /// Tokens that were used.
+    pub(crate) tokens: Replays,
+    /// Signed requests that were used.
+    pub(crate) requests: Replays,
+}
+
+impl Hub {
+    /// Everything but the engine, which asks the hub.
+    pub fn new(
+        config: Config,
+        keys: Keys,
+        client: ClientId,
+        ledger: Arc<dyn Ledger>,
+        archive: Archive,
+    ) -> Self {
+        let height = *ledger.height().borrow();
+        Self {
+            config,
+            keys,
+            client,
+            ledger,
+            archive,
+            engine: OnceLock::new(),
+            metrics: Metrics::default(),
+            story: broadcast::channel(STORY_BACKLOG).0,
+            sessions: Sessions::default(),
+            height: AtomicU64::new(height),
+            tokens: Replays::new(TOKENS_MAX),
+            requests: Replays::new(REQUESTS_MAX),
+        }
+    }
+
+    /// Set the engine, once.
+    pub fn set_engine(&self, engine: Engine) {
+        assert!(self.engine.set(engine).is_ok(), "a gateway starts one engine");
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        self.engine.get().expect("the front door opens after the engine started")
+    }
+
+    /// How the gateway is set up.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Where readers find the packages.
+    pub fn location(&self) -> String {
+        self.config.location.clone().unwrap_or_default()
+    }
+
+    /// Its keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Its own id.
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// Under whose name logins are recorded whose own name can't be a client.
+    pub fn unidentified(&self) -> ClientId {
+        let name = format!("{}.unidentified", self.client.org());
+        name.parse().unwrap_or_else(|_| self.client.clone())
+    }
+
+    /// Its certificate's id.
+    pub fn certificate(&self) -> CertId {
+        CertId(self.keys.certificate.id())
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
+    }
+
+    /// The archive.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The live sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The height that live sessions were last checked against.
+    pub fn height(&self) -> u64 {
+        self.height.load(Ordering::Acquire)
+    }
+
+    /// The watcher has seen a new height.
+    pub fn set_height(&self, height: u64) {
+        self.height.store(height, Ordering::Release);
+    }
+
+    /// Listen to the story.
+    pub fn listen(&self) -> broadcast::Receiver<Story> {
+        self.story.subscribe()
+    }
+
+    /// Tell whoever listens.
+    pub fn tell(&self, story: Story) {
+        // Nobody listening is fine.
+        let _ = self.story.send(story);
+    }
+
+    /// Tell of a message, if anyone listens.
+    pub fn tell_message(&self, message: &Message) {
+        if self.story.receiver_count() > 0 {
+            self.tell(Story::Message {
+                client: message.sender.clone(),
+                topic: message.topic.to_string(),
+                bytes: message.payload.len(),
+                qos: message.qos,
+                epoch: message.epoch,
+            });
+        }
+    }
+
+    // ---- questions ---------------------------------------------------------------------------
+
+    /// Whether the verified state is too old to let anyone in.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it is.
+    pub fn check_fresh(&self) -> Result<(), Refusal> {
+        let age_ms = now_ms().saturating_sub(self.ledger.verified_at_ms());
+        let max = self.limits().max_staleness;
+        if u128::from(age_ms) <= max.as_millis() {
+            return Ok(());
+        }
+        let text = format!(
+            "the ledger is away: the newest verified state is {} s old, the limit is {} s",
+            age_ms / 1000,
+            max.as_secs()
+        );
+        Err(Refusal::new(ReasonCode::ServerUnavailable, text))
+    }
+
+    /// See [`rights::publish`].
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn may_publish(
+        &self,
+        client: &ClientId,
+        packet: &PublishPacket,
+    ) -> Result<Publishable, Refusal> {
+        let max = self.limits().payload_bytes_max;
+        let allowed = rights::publish(&self.ledger.view(), client, packet, max, now_ms());
+        if allowed.is_err() {
+            self.metrics.refused_publishes.add(1);
+        }
+        allowed
+    }
+
+    /// See [`rights::subscribe`]; new subscriptions also need a fresh state.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn may_subscribe(&self, client: &ClientId, filter: &str) -> Result<Decision, Refusal> {
+        let allowed = self
+            .check_fresh()
+            .and_then(|()| rights::subscribe(&self.ledger.view(), client, filter, now_ms()));
+        if allowed.is_err() {
+            self.metrics.refused_subscriptions.add(1);
+        }
+        allowed
+    }
+
+    /// See [`rights::receive`].
+    pub fn may_receive(&self, client: &ClientId, topic: &str) -> bool {
+        rights::receive(&self.ledger.view(), client, topic, now_ms())
+    }
+
+    // ---- records -----------------------------------------------------------------------------
+
+    /// Record an occurrence; it is on its way to disk when this returns.
+    pub fn record(&self, occurrence: Occurrence) {
+        let body = self.note(occurrence);
+        if let Err(body) = self.archive.try_enqueue(Kind::Event, body) {
+            // The queue is full: wait for room beside the caller. Sessions are bounded, so these
+            // tasks are.
+            let archive = self.archive.clone();
+            tokio::spawn(async move {
+                if let Err(error) = archive.enqueue(Kind::Event, body).await {
+                    tracing::error!(%error, "a connection event wasn't recorded");
+                }
+            });
+        }
+    }
+
+    /// Record an occurrence and wait until it is on disk.
+    ///
+    /// # Errors
+    /// [`WriteError`] if it isn't.
+    pub async fn record_durably(&self, occurrence: Occurrence) -> Result<(), WriteError> {
+        let body = self.note(occurrence);
+        self.archive.enqueue(Kind::Event, body).await?.durable().await
+    }
+
+    fn note(&self, occurrence: Occurrence) -> Vec<u8> {
+        self.metrics.events.add(1);
+        if let Some(story) = occurrence.story {
+            self.tell(story);
+        }
+        encode(&occurrence.event)
+    }
+}
+
+/// The engine asks the hub.
+pub struct EngineRights(pub Arc<Hub>);
+
+impl EngineRights {
+    fn client(session: &str) -> Option<ClientId> {
+        engine::client_of(session).parse().ok()
+    }
+}
+
+impl Rights for EngineRights {
+    fn may_publish(&self, session: &str, topic: &str) -> bool {
+        Self::client(session).is_some_and(|client| {
+            rights::publish_topic(&self.0.ledger.view(), &client, topic, now_ms())
+        })
+    }
+
+    fn may_subscribe(&self, session: &str, filter: &str) -> bool {
+        Self::client(session).is_some_and(|client| {
+            rights::subscribe(&self.0.ledger.view(), &client, filter, now_ms()).is_ok()
+        })
+    }
+}
+
+/// The live sessions.
+#[derive(Default)]
+pub struct Sessions(Mutex<HashMap<u64, Arc<Session>>>);
+
+impl Sessions {
+    /// A session began.
+    pub fn insert(&self, session: Arc<Session>) {
+        self.lock().insert(session.id, session);
+    }
+
+    /// A session ended.
+    pub fn remove(&self, id: u64) {
+        self.lock().remove(&id);
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,693 @@
+//! One admitted connection: what passes between the client and the engine, frame by frame.
+//!
+//! ```text
+//!            ┌──────────── front door (this task) ────────────┐
+//!  client ──►│ read → decide → archive ─► queue ─► in order ──┼──► engine
+//!  client ◄──┼── rewrite, withhold ◄──────────────────────────┼─── engine
+//!            └────────────────────────────────────────────────┘
+//! ```
+//!
+//! # Up
+//! - PUBLISH: the right is checked, then the payload; a refusal answers with its reason (PUBACK or
+//!   PUBREC on MQTT 5; MQTT 3.1.1 has no refusal, so the connection closes: an acknowledgement
+//!   would be a lie). QoS 1 and 2 go to the archive and wait in the queue until they are durable;
+//!   only then the engine sees them, routes and acknowledges them. Many messages of one client are
+//!   on their way to disk at a time, and reach the engine in the order in which they were sent.
+//! - SUBSCRIBE: each filter is decided alone; the engine sees only those that were allowed and the
+//!   SUBACK is completed on the way down.
+//! - everything else passes.
+//!
+//! # Down
+//! - Every PUBLISH is checked once more against the rights in force (a look-up per topic and
+//!   height): messages that were queued before a grant was revoked are withheld.
+//!
+//! # End
+//! The watcher closes a session through [`Session::close`]; an MQTT 5 client gets a DISCONNECT with
+//! the reason.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use mqtt5::{
+    Packet, PacketType, QoS,
+    packet::{
+        connect::ConnectPacket,
+        disconnect::DisconnectPacket,
+        puback::PubAckPacket,
+        pubcomp::PubCompPacket,
+        publish::PublishPacket,
+        pubrec::PubRecPacket,
+        suback::{SubAckPacket, SubAckReasonCode},
+        subscribe::SubscribePacket,
+    },
+    types::ReasonCode,
+};
+use sealwire_archive::{Message, Pending};
+use sealwire_envelope::{CertId, ClientId, login};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf},
+    sync::{Mutex as AsyncMutex, mpsc, watch},
+};
+
+use crate::{
+    audit::{ConnectInfo, Occurrence},
+    engine::{self, PIPE_BYTES},
+    frame::{self, Frame, FrameError, FrameReader},
+    hub::Hub,
+    rights::Refusal,
+};
+
+/// Topics whose right to receive a session remembers until the next height.
+const REMEMBERED_TOPICS: usize = 256;
+/// How long the engine may take to hand over what is left when a client went away.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take to read its last packet.
+const LAST_WRITE: Duration = Duration::from_secs(2);
+/// Filters in one SUBSCRIBE.
+const FILTERS_MAX: usize = 64;
+
+/// Who was admitted, and how.
+pub struct Admitted {
+    /// The CONNECT for the engine: nothing in it to authenticate.
+    pub connect: ConnectPacket,
+    /// The client of the certificate.
+    pub client: ClientId,
+    /// The certificate.
+    pub certificate: CertId,
+    /// What the client's own CONNECT said.
+    pub info: ConnectInfo,
+    /// By enhanced authentication, not by token.
+    pub enhanced: bool,
+    /// Client id to tell the client (MQTT 5, when it sent none).
+    pub assigned: Option<String>,
+    /// Height of the state that admitted it.
+    pub height: u64,
+}
+
+/// A live session, as the watcher sees it.
+pub struct Session {
+    /// Number of the connection.
+    pub id: u64,
+    /// The client.
+    pub client: ClientId,
+    /// The certificate it logged in with.
+    pub certificate: CertId,
+    /// Its name in the engine.
+    pub name: String,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Protocol version, 4 or 5.
+    pub version: u8,
+    /// What its CONNECT said.
+    pub info: ConnectInfo,
+    /// Height of the state that admitted it.
+    pub height: u64,
+    /// Filters it is subscribed to.
+    pub filters: Mutex<BTreeSet<String>>,
+    closing: watch::Sender<Option<Refusal>>,
+}
+
+impl Session {
+    /// End the session for this reason; `false` if it is ending already.
+    pub fn close(&self, why: Refusal) -> bool {
+        self.closing.send_if_modified(|slot| {
+            let first = slot.is_none();
+            slot.get_or_insert(why);
+            first
+        })
+    }
+
+    /// Filters it is subscribed to.
+    pub fn filters(&self) -> BTreeSet<String> {
+        self.filters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn with_filters<T>(&self, f: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+        f(&mut self.filters.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Why a session ended.
+enum End {
+    /// The client said goodbye.
+    Normal,
+    /// The client went away.
+    Gone,
+    /// The engine closed it (session taken over, keep-alive ran out).
+    Engine,
+    /// The front door closed it.
+    Closed(Refusal),
+}
+
+/// On its way to the engine, in order.
+enum Up {
+    Forward(Bytes),
+    Durable(Bytes, Pending<()>),
+    Answer(Bytes),
+}
+
+struct Line<W> {
+    hub: Arc<Hub>,
+    session: Arc<Session>,
+    to_client: AsyncMutex<W>,
+    to_engine: AsyncMutex<WriteHalf<DuplexStream>>,
+    /// Codes for filters that the engine didn't see, by packet id of the SUBSCRIBE.
+    subacks: Mutex<HashMap<u16, PartialSubAck>>,
+    /// PINGREQ that the front door sent on its own account.
+    pings: AtomicU32,
+    /// QoS 2 messages withheld, by packet id.
+    withheld: Mutex<HashSet<u16>>,
+}
+
+struct PartialSubAck {
+    codes: Vec<Option<SubAckReasonCode>>,
+    reason: String,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Serve an admitted connection until it ends.
+pub async fn serve<R, W>(
+    hub: Arc<Hub>,
+    admitted: Admitted,
+    mut from_client: FrameReader<R>,
+    to_client: W,
+    peer: SocketAddr,
+) where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+    let engine_task = hub.engine().attach(theirs, peer);
+    let (engine_read, engine_write) = tokio::io::split(ours);
+    let (closing, mut close) = watch::channel(None);
+    let session = Arc::new(Session {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        client: admitted.client.clone(),
+        certificate: admitted.certificate,
+        name: admitted.connect.client_id.clone(),
+        peer,
+        version: admitted.connect.protocol_version,
+        info: admitted.info.clone(),
+        height: admitted.height,
+        filters: Mutex::default(),
+        closing,
+    });
+    hub.sessions().insert(session.clone());
+    let line = Line {
+        hub: hub.clone(),
+        session: session.clone(),
+        to_client: AsyncMutex::new(to_client),
+        to_engine: AsyncMutex::new(engine_write),
+        subacks: Mutex::default(),
+        pings: AtomicU32::new(0),
+        withheld: Mutex::default(),
+    };
+    let end = {
+        let down = line.down(engine_read, &admitted);
+        tokio::pin!(down);
+        tokio::select! {
+            biased;
+            refusal = wait_for_close(&mut close) => End::Closed(refusal),
+            end = line.up(&mut from_client, &admitted.connect) => {
+                // What the engine still has to say (acknowledgements) goes out before we close.
+                let _ = line.to_engine.lock().await.shutdown().await;
+                let _ = tokio::time::timeout(DRAIN, &mut down).await;
+                end
+            }
+            end = &mut down => end,
+        }
+    };
+    line.finish(&end).await;
+    drop(line);
+    hub.sessions().remove(session.id);
+    hub.record(Occurrence::disconnect(&session, reason_of(&end)));
+    if tokio::time::timeout(DRAIN, engine_task).await.is_err() {
+        tracing::warn!(client = %session.client, "the engine didn't let go of a connection");
+    }
+}
+
+async fn wait_for_close(close: &mut watch::Receiver<Option<Refusal>>) -> Refusal {
+    loop {
+        if let Some(refusal) = close.borrow_and_update().clone() {
+            return refusal;
+        }
+        if close.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn reason_of(end: &End) -> String {
+    match end {
+        End::Normal => "disconnected by the client".into(),
+        End::Gone => "connection lost".into(),
+        End::Engine => "closed by the broker: session taken over, keep-alive or protocol".into(),
+        End::Closed(refusal) => refusal.text.clone(),
+    }
+}
+
+impl<W: AsyncWrite + Unpin + Send> Line<W> {
+    /// Tell the client why, if there is a way to tell it.
+    async fn finish(&self, end: &End) {
+        let mut out = self.to_client.lock().await;
+        if let (End::Closed(refusal), 5) = (end, self.session.version) {
+            let packet = DisconnectPacket::new(refusal.code)
+                .with_reason_string(refusal.text.clone());
+            let packet = Packet::Disconnect(packet);
+            let write = frame::write(&mut *out, &packet);
+            let _ = tokio::time::timeout(LAST_WRITE, write).await;
+        }
+        let _ = tokio::time::timeout(LAST_WRITE, out.shutdown()).await;
+    }
+
+    // ---- up ----------------------------------------------------------------------------------
+
+    async fn up<R: AsyncRead + Unpin>(
+        &self,
+        from_client: &mut FrameReader<R>,
+        connect: &ConnectPacket,
+    ) -> End {
+        let (queue, waiting) = mpsc::channel(usize::from(self.hub.limits().receive_maximum));
+        let connect = match frame::encode(&Packet::Connect(Box::new(connect.clone()))) {
+            Ok(bytes) => bytes,
+            Err(error) => return End::Closed(Refusal::malformed(&error)),
+        };
+        let read = async move {
+            if queue.send(Up::Forward(connect)).await.is_err() {
+                return End::Engine;
+            }
+            let end = self.read(from_client, &queue).await;
+            drop(queue);
+            end
+        };
+        let (end, forwarded) = tokio::join!(read, self.forward(waiting));
+        match forwarded {
+            Some(refusal) => End::Closed(refusal),
+            None => end,
+        }
+    }
+
+    async fn read<R: AsyncRead + Unpin>(
+        &self,
+        from_client: &mut FrameReader<R>,
+        queue: &mpsc::Sender<Up>,
+    ) -> End {
+        // QoS 2 messages that are archived and not yet released, so that a repeated PUBLISH
+        // isn't archived twice.
+        let mut received = HashSet::new();
+        loop {
+            let frame = match from_client.next().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) | Err(FrameError::Io(_) | FrameError::Truncated) => return End::Gone,
+                Err(error) => return End::Closed(Refusal::malformed(&error)),
+            };
+            let next = match frame.packet_type() {
+                Some(PacketType::Publish) => self.publish(frame, &mut received).await,
+                Some(PacketType::Subscribe) => self.subscribe(frame),
+                Some(PacketType::Unsubscribe) => self.unsubscribe(frame),
+                Some(PacketType::PubRel) => {
+                    if let Some(id) = frame.ack_id() {
+                        received.remove(&id);
+                    }
+                    Ok(Some(Up::Forward(frame.bytes)))
+                }
+                Some(PacketType::Disconnect) => {
+                    let _ = queue.send(Up::Forward(frame.bytes)).await;
+                    return End::Normal;
+                }
+                Some(PacketType::Auth) => Err(Refusal::new(
+                    ReasonCode::ProtocolError,
+                    "re-authentication isn't offered: connect again",
+                )),
+                Some(_) => Ok(Some(Up::Forward(frame.bytes))),
+                None => Err(Refusal::new(ReasonCode::MalformedPacket, "packet type 0")),
+            };
+            match next {
+                Ok(Some(up)) => {
+                    if queue.send(up).await.is_err() {
+                        return End::Engine;
+                    }
+                }
+                Ok(None) => {}
+                Err(refusal) => return End::Closed(refusal),
+            }
+        }
+    }
+
+    /// Hand on in order; each message once it is durable. `Some` if the archive failed.
+    async fn forward(&self, mut waiting: mpsc::Receiver<Up>) -> Option<Refusal> {
+        while let Some(up) = waiting.recv().await {
+            let written = match up {
+                Up::Forward(bytes) => self.to_engine.lock().await.write_all(&bytes).await,
+                Up::Durable(bytes, pending) => {
+                    if let Err(error) = pending.durable().await {
+                        // Not acknowledged: the client sends it again elsewhere or later.
+                        return Some(Refusal::new(
+                            ReasonCode::ServerUnavailable,
+                            format!("the message wasn't archived: {error}"),
+                        ));
+                    }
+                    self.hub.metrics().archived.add(1);
+                    self.to_engine.lock().await.write_all(&bytes).await
+                }
+                Up::Answer(bytes) => self.answer(&bytes).await,
+            };
+            if written.is_err() {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Answer the client ourselves, and show the engine that the client is alive.
+    async fn answer(&self, bytes: &[u8]) -> std::io::Result<()> {
+        {
+            let mut out = self.to_client.lock().await;
+            out.write_all(bytes).await?;
+            out.flush().await?;
+        }
+        self.pings.fetch_add(1, Ordering::AcqRel);
+        self.to_engine.lock().await.write_all(&[0xc0, 0x00]).await
+    }
+
+    async fn publish(
+        &self,
+        frame: Frame,
+        received: &mut HashSet<u16>,
+    ) -> Result<Option<Up>, Refusal> {
+        let Packet::Publish(packet) = self.decode(&frame)? else {
+            return Err(Refusal::new(ReasonCode::MalformedPacket, "not a PUBLISH"));
+        };
+        self.hub.metrics().messages.add(1);
+        let allowed = match self.hub.may_publish(&self.session.client, &packet) {
+            Ok(allowed) => allowed,
+            Err(refusal) => return self.refuse_publish(&packet, refusal),
+        };
+        let message = Message {
+            topic: allowed.topic,
+            sender: self.session.client.clone(),
+            received_ms: crate::now_ms(),
+            qos: packet.qos as u8,
+            epoch: allowed.epoch,
+            payload: packet.payload.clone(),
+        };
+        if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, packet.packet_id) {
+            if !received.insert(id) {
+                return Ok(Some(Up::Forward(frame.bytes)));
+            }
+        }
+        self.hub.tell_message(&message);
+        if packet.qos == QoS::AtMostOnce {
+            let kept = self.hub.archive().append_best_effort(message);
+            let metrics = self.hub.metrics();
+            if kept { metrics.archived.add(1) } else { metrics.qos0_unarchived.add(1) }
+            return Ok(Some(Up::Forward(frame.bytes)));
+        }
+        let pending = self.hub.archive().append(message).await.map_err(|error| {
+            Refusal::new(
+                ReasonCode::ServerUnavailable,
+                format!("the message wasn't archived: {error}"),
+            )
+        })?;
+        Ok(Some(Up::Durable(frame.bytes, pending)))
+    }
+
+    fn refuse_publish(
+        &self,
+        packet: &PublishPacket,
+        refusal: Refusal,
+    ) -> Result<Option<Up>, Refusal> {
+        self.hub.record(Occurrence::refused_publish(
+            &self.session,
+            &packet.topic_name,
+            &refusal,
+        ));
+        let reason = refusal.text.clone();
+        let answer = match (packet.qos, packet.packet_id) {
+            (QoS::AtMostOnce, _) | (_, None) => return Ok(None),
+            // MQTT 3.1.1 §3.3.5: acknowledge or close. Nothing was archived, so close.
+            _ if self.session.version != 5 => return Err(refusal),
+            (QoS::AtLeastOnce, Some(id)) => {
+                let mut ack = PubAckPacket::new(id);
+                ack.reason_code = refusal.code;
+                ack.properties.set_reason_string(reason);
+                Packet::PubAck(ack)
+            }
+            (QoS::ExactlyOnce, Some(id)) => {
+                let mut ack = PubRecPacket::new(id);
+                ack.reason_code = refusal.code;
+                ack.properties.set_reason_string(reason);
+                Packet::PubRec(ack)
+            }
+        };
+        frame::encode(&answer).map(|bytes| Some(Up::Answer(bytes))).map_err(|e| Refusal::malformed(&e))
+    }
+
+    fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
+        let Packet::Subscribe(packet) = self.decode(&frame)? else {
+            return Err(Refusal::new(ReasonCode::MalformedPacket, "not a SUBSCRIBE"));
+        };
+        if packet.filters.is_empty() || packet.filters.len() > FILTERS_MAX {
+            let text = format!("{} filters in one SUBSCRIBE, 1 to {FILTERS_MAX} are allowed", packet.filters.len());
+            return Err(Refusal::new(ReasonCode::ProtocolError, text));
+        }
+        let mut partial = PartialSubAck { codes: Vec::new(), reason: String::new() };
+        let mut allowed = Vec::new();
+        for filter in &packet.filters {
+            match self.hub.may_subscribe(&self.session.client, &filter.filter) {
+                Ok(decision) => {
+                    self.session.with_filters(|filters| filters.insert(filter.filter.clone()));
+                    self.hub.record(Occurrence::subscribe(&self.session, &filter.filter, decision));
+                    allowed.push(filter.clone());
+                    partial.codes.push(None);
+                }
+                Err(refusal) => {
+                    self.hub.record(Occurrence::refused_subscribe(
+                        &self.session,
+                        &filter.filter,
+                        &refusal,
+                    ));
+                    partial.codes.push(Some(match refusal.code {
+                        ReasonCode::TopicFilterInvalid => SubAckReasonCode::TopicFilterInvalid,
+                        _ => SubAckReasonCode::NotAuthorized,
+                    }));
+                    if !partial.reason.is_empty() {
+                        partial.reason.push_str("; ");
+                    }
+                    partial.reason.push_str(&format!("{}: {}", filter.filter, refusal.text));
+                }
+            }
+        }
+        if allowed.len() == packet.filters.len() {
+            return Ok(Some(Up::Forward(frame.bytes)));
+        }
+        let encode = |packet| frame::encode(&packet).map_err(|e| Refusal::malformed(&e));
+        if allowed.is_empty() {
+            let codes = partial.codes.into_iter().flatten().collect();
+            let ack = self.suback(packet.packet_id, codes, partial.reason);
+            return Ok(Some(Up::Answer(encode(Packet::SubAck(ack))?)));
+        }
+        lock(&self.subacks).insert(packet.packet_id, partial);
+        let packet = SubscribePacket { filters: allowed, ..packet };
+        Ok(Some(Up::Forward(encode(Packet::Subscribe(packet))?)))
+    }
+
+    fn unsubscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
+        let Packet::Unsubscribe(packet) = self.decode(&frame)? else {
+            return Err(Refusal::new(ReasonCode::MalformedPacket, "not an UNSUBSCRIBE"));
+        };
+        self.session.with_filters(|filters| {
+            for filter in &packet.filters {
+                filters.remove(filter);
+            }
+        });
+        Ok(Some(Up::Forward(frame.bytes)))
+    }
+
+    fn decode(&self, frame: &Frame) -> Result<Packet, Refusal> {
+        frame.decode(self.session.version).map_err(|e| Refusal::malformed(&e))
+    }
+
+    fn suback(&self, id: u16, codes: Vec<SubAckReasonCode>, reason: String) -> SubAckPacket {
+        let mut ack = match self.session.version {
+            5 => SubAckPacket::new(id),
+            _ => SubAckPacket::new_v311(id),
+        };
+        ack.reason_codes = codes;
+        if self.session.version == 5 && !reason.is_empty() {
+            ack.properties.set_reason_string(reason);
+        }
+        ack
+    }
+
+    // ---- down --------------------------------------------------------------------------------
+
+    async fn down(&self, engine: ReadHalf<DuplexStream>, admitted: &Admitted) -> End {
+        let mut reader = FrameReader::new(engine, self.hub.limits().packet_bytes_max() + PIPE_BYTES);
+        let mut rights = Receiving::default();
+        let mut out = BytesMut::new();
+        loop {
+            let frame = match reader.next().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return End::Engine,
+                Err(error) => {
+                    tracing::debug!(%error, client = %self.session.client, "engine stream");
+                    return End::Engine;
+                }
+            };
+            match self.downward(frame, admitted, &mut rights).await {
+                Ok(Some(bytes)) => out.extend_from_slice(&bytes),
+                Ok(None) => {}
+                Err(_) => return End::Engine,
+            }
+            if !out.is_empty() && (!reader.is_ready() || out.len() >= PIPE_BYTES) {
+                let mut client = self.to_client.lock().await;
+                if client.write_all(&out).await.is_err() || client.flush().await.is_err() {
+                    return End::Gone;
+                }
+                out.clear();
+                if out.capacity() > PIPE_BYTES {
+                    out = BytesMut::new();
+                }
+            }
+        }
+    }
+
+    /// What goes to the client instead of this frame.
+    async fn downward(
+        &self,
+        frame: Frame,
+        admitted: &Admitted,
+        rights: &mut Receiving,
+    ) -> Result<Option<Bytes>, FrameError> {
+        match frame.packet_type() {
+            Some(PacketType::ConnAck) => self.connack(frame, admitted).await.map(Some),
+            Some(PacketType::SubAck) => self.complete_suback(frame).map(Some),
+            Some(PacketType::Publish) => {
+                let Some(head) = frame.publish_head() else {
+                    return Err(FrameError::Malformed("the engine's PUBLISH".into()));
+                };
+                if rights.may_receive(&self.hub, &self.session.client, head.topic) {
+                    self.hub.metrics().delivered.add(1);
+                    return Ok(Some(frame.bytes));
+                }
+                self.hub.metrics().withheld.add(1);
+                self.withhold(head.qos, head.packet_id).await?;
+                Ok(None)
+            }
+            Some(PacketType::PubRel) => {
+                let Some(id) = frame.ack_id() else { return Ok(Some(frame.bytes)) };
+                if !lock(&self.withheld).remove(&id) {
+                    return Ok(Some(frame.bytes));
+                }
+                self.to_engine(&Packet::PubComp(PubCompPacket::new(id))).await?;
+                Ok(None)
+            }
+            Some(PacketType::PingResp) => {
+                let ours = self.pings.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
+                Ok(ours.is_err().then_some(frame.bytes))
+            }
+            _ => Ok(Some(frame.bytes)),
+        }
+    }
+
+    /// Acknowledge to the engine, in the client's place, a message that the client may not see.
+    async fn withhold(&self, qos: u8, id: Option<u16>) -> Result<(), FrameError> {
+        match (qos, id) {
+            (1, Some(id)) => self.to_engine(&Packet::PubAck(PubAckPacket::new(id))).await,
+            (2, Some(id)) => {
+                lock(&self.withheld).insert(id);
+                self.to_engine(&Packet::PubRec(PubRecPacket::new(id))).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn to_engine(&self, packet: &Packet) -> Result<(), FrameError> {
+        frame::write(&mut *self.to_engine.lock().await, packet).await
+    }
+
+    /// The engine's answer to the CONNECT. A login counts once its record is on disk.
+    async fn connack(&self, frame: Frame, admitted: &Admitted) -> Result<Bytes, FrameError> {
+        // Two bytes of fixed header, the flags, the code.
+        if frame.bytes.get(3) == Some(&0) {
+            let method = if admitted.enhanced { login::METHOD } else { "token" };
+            let occurrence = Occurrence::connect(&self.session, method);
+            if let Err(error) = self.hub.record_durably(occurrence).await {
+                let text = format!("the login wasn't recorded: {error}");
+                self.session.close(Refusal::new(ReasonCode::ServerUnavailable, text));
+                return Err(FrameError::Truncated);
+            }
+            self.hub.metrics().logins.add(1);
+        }
+        if self.session.version != 5 {
+            return Ok(frame.bytes);
+        }
+        let Packet::ConnAck(mut ack) = frame.decode(5)? else { return Ok(frame.bytes) };
+        if admitted.enhanced {
+            ack.properties.set_authentication_method(login::METHOD.into());
+        }
+        if let Some(assigned) = &admitted.assigned {
+            ack.properties.set_assigned_client_identifier(assigned.clone());
+        }
+        frame::encode(&Packet::ConnAck(ack))
+    }
+
+    fn complete_suback(&self, frame: Frame) -> Result<Bytes, FrameError> {
+        let partial = frame.ack_id().and_then(|id| lock(&self.subacks).remove(&id));
+        let Some(partial) = partial else { return Ok(frame.bytes) };
+        let Packet::SubAck(ack) = frame.decode(self.session.version)? else {
+            return Ok(frame.bytes);
+        };
+        let mut granted = ack.reason_codes.into_iter();
+        let codes = partial.codes.into_iter().map(|refused| {
+            refused.or_else(|| granted.next()).unwrap_or(SubAckReasonCode::UnspecifiedError)
+        });
+        let ack = self.suback(ack.packet_id, codes.collect(), partial.reason);
+        frame::encode(&Packet::SubAck(ack))
+    }
+}
+
+/// What a session may receive, remembered until the next height.
+#[derive(Default)]
+struct Receiving {
+    height: u64,
+    topics: HashMap<String, bool>,
+}
+
+impl Receiving {
+    fn may_receive(&mut self, hub: &Hub, client: &ClientId, topic: &str) -> bool {
+        let height = hub.height();
+        if height != self.height || self.topics.len() >= REMEMBERED_TOPICS {
+            self.topics.clear();
+            self.height = height;
+        }
+        if let Some(&allowed) = self.topics.get(topic) {
+            return allowed;
+        }
+        let allowed = hub.may_receive(client, topic);
+        self.topics.insert(topic.to_owned(), allowed);
+        allowed
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The engine's view of this module's client names.
+pub fn session_name(client: &ClientId, library_name: Option<&str>) -> String {
+    match library_name {
+        None => client.to_string(),
+        Some(name) => format!("{client}{}{name}", engine::SESSION_NAME_SEPARATOR),
+    }
+}

@@ -1,0 +1,123 @@
+//! What happens at a gateway, as a stream of plain events for whoever tells the story (the demo, a
+//! console). Nothing depends on anyone listening: slow listeners miss events.
+
+use sealwire_envelope::{ClientId, PackageId};
+use serde::Serialize;
+
+/// Events that a slow listener may be behind.
+pub const STORY_BACKLOG: usize = 4_096;
+
+/// Something happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Story {
+    /// A client was admitted.
+    LoggedIn {
+        /// The client.
+        client: ClientId,
+        /// `SM2` or `token`.
+        method: &'static str,
+        /// Where from.
+        address: String,
+        /// Height of the state that admitted it.
+        height: u64,
+    },
+    /// A login was refused.
+    LoginRefused {
+        /// Who it claimed to be.
+        client: String,
+        /// Why.
+        reason: String,
+    },
+    /// A client went.
+    LoggedOut {
+        /// The client.
+        client: ClientId,
+        /// Why.
+        reason: String,
+    },
+    /// A message was accepted.
+    Message {
+        /// Who sent it.
+        client: ClientId,
+        /// On which topic.
+        topic: String,
+        /// Payload bytes.
+        bytes: usize,
+        /// Quality of service.
+        qos: u8,
+        /// Key epoch.
+        epoch: u32,
+    },
+    /// A publish or a subscription was refused.
+    Refused {
+        /// Who asked.
+        client: ClientId,
+        /// `publish` or `subscribe`.
+        what: &'static str,
+        /// Topic or filter.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+    /// A subscription began.
+    Subscribed {
+        /// Who.
+        client: ClientId,
+        /// To what.
+        filter: String,
+    },
+    /// A live session was ended because a right ended.
+    SessionEnded {
+        /// Whose.
+        client: ClientId,
+        /// Why.
+        reason: String,
+        /// Height at which the right was gone.
+        height: u64,
+    },
+    /// A package was closed.
+    PackageClosed {
+        /// Its id.
+        package: PackageId,
+        /// Its topic.
+        topic: String,
+        /// Its messages.
+        count: u64,
+    },
+    /// A block holds the anchors of packages.
+    Anchored {
+        /// How many.
+        packages: usize,
+        /// In which block.
+        height: u64,
+    },
+    /// A block holds connection events.
+    EventsLogged {
+        /// How many.
+        events: usize,
+        /// In which block.
+        height: u64,
+    },
+    /// Somebody fetched from the archive.
+    Retrieved {
+        /// Who.
+        client: ClientId,
+        /// What.
+        package: PackageId,
+        /// One record of it, or all.
+        record: Option<u64>,
+    },
+    /// A retrieval was refused.
+    RetrievalRefused {
+        /// Who asked.
+        client: String,
+        /// Why.
+        reason: String,
+    },
+    /// The ledger refused one of our transactions.
+    LedgerRefused {
+        /// What it said.
+        reason: String,
+    },
+}
