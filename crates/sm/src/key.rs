@@ -17,7 +17,7 @@ use sm2::{
 };
 use zeroize::Zeroizing;
 
-use crate::verify;
+use crate::{intern, verify};
 
 /// The signer's distinguishing identifier (GM/T 0009-2012 §10).
 pub const SIGNER_ID: &str = "1234567812345678";
@@ -151,12 +151,26 @@ pub enum KeyError {
 #[derive(Clone)]
 pub struct PublicKey(Arc<Inner>);
 
-struct Inner {
+/// A parsed key and what verifying under it needs.
+pub(crate) struct Inner {
     bytes: [u8; PublicKey::LEN],
     point: sm2::PublicKey,
     /// Z_A of GB/T 32918.2 §5.5 for [`SIGNER_ID`].
     identity: [u8; 32],
     multiplier: verify::Multiplier,
+}
+
+impl Inner {
+    fn new(point: sm2::PublicKey) -> Self {
+        let mut bytes = [0; PublicKey::LEN];
+        bytes.copy_from_slice(point.to_sec1_point(true).as_bytes());
+        Self {
+            bytes,
+            identity: verify::identity(&point),
+            multiplier: verify::Multiplier::new(&point),
+            point,
+        }
+    }
 }
 
 impl PublicKey {
@@ -168,19 +182,17 @@ impl PublicKey {
     /// # Errors
     /// When the bytes aren't a point of the curve, or are the point at infinity.
     pub fn from_sec1(bytes: &[u8]) -> Result<Self, KeyError> {
-        let point = sm2::PublicKey::from_sec1_bytes(bytes).map_err(|_| KeyError::Public)?;
-        Ok(Self::from_point(point))
+        let parse = || sm2::PublicKey::from_sec1_bytes(bytes).map_err(|_| KeyError::Public);
+        match bytes.try_into() {
+            Ok(compressed) => intern::get(compressed, || Ok(Inner::new(parse()?))).map(Self),
+            Err(_) => Ok(Self::from_point(parse()?)),
+        }
     }
 
     fn from_point(point: sm2::PublicKey) -> Self {
-        let mut bytes = [0; Self::LEN];
-        bytes.copy_from_slice(point.to_sec1_point(true).as_bytes());
-        Self(Arc::new(Inner {
-            bytes,
-            identity: verify::identity(&point),
-            multiplier: verify::Multiplier::new(&point),
-            point,
-        }))
+        let inner = Inner::new(point);
+        let bytes = inner.bytes;
+        Self(intern::get(&bytes, || Ok(inner)).expect("a parsed key stays one"))
     }
 
     /// The compressed SEC1 form.

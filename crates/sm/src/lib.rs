@@ -24,6 +24,7 @@
 
 pub mod cert;
 pub mod digest;
+mod intern;
 pub mod key;
 pub mod keyfile;
 pub mod sm4;

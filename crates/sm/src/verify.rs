@@ -12,12 +12,12 @@
 //!
 //! \[s\]G uses the generator's precomputed table. \[t\]P is the dear half, so a key that has been
 //! used [`TABLE_AFTER_USES`] times gets a table of its own (validators, gateways and anybody who
-//! sends often): 64 windows of 4 bits, signed digits, 8 points each, 36 KiB. It lives and dies with
-//! the [`PublicKey`], so who keeps the parsed key keeps the speed.
+//! sends often): 65 windows of 4 bits, signed digits, 8 points each, 37 KiB. It lives and dies with
+//! the parsed key; at most [`TABLES_MAX`] live at a time.
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use sm2::{
@@ -38,6 +38,11 @@ use crate::{
 /// After how many verifications a key is worth a table: making one costs about as much as two
 /// verifications without, and each later one saves more than half.
 const TABLE_AFTER_USES: u32 = 8;
+
+/// Most tables at a time: 37 MiB.
+const TABLES_MAX: usize = 1024;
+
+static TABLES: AtomicUsize = AtomicUsize::new(0);
 
 /// a, b, Gx, Gy of GB/T 32918.5-2017.
 const CURVE: [u8; 128] = {
@@ -120,7 +125,8 @@ impl Multiplier {
         if let Some(table) = self.table.get() {
             return table.mul(scalar);
         }
-        if self.uses.fetch_add(1, Ordering::Relaxed) >= TABLE_AFTER_USES {
+        let used = self.uses.fetch_add(1, Ordering::Relaxed);
+        if used >= TABLE_AFTER_USES && TABLES.load(Ordering::Relaxed) < TABLES_MAX {
             return self
                 .table
                 .get_or_init(|| Table::new(self.point))
@@ -152,6 +158,7 @@ impl Table {
             }
             base = multiple.double();
         }
+        TABLES.fetch_add(1, Ordering::Relaxed);
         // P has the group's prime order and no multiplier here is a multiple of it, so that no
         // point is the identity and all have affine coordinates. One inversion serves them all.
         Self {
@@ -173,6 +180,12 @@ impl Table {
             }
         }
         sum
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        TABLES.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
