@@ -100,6 +100,9 @@ pub struct Node {
     /// Whose node.
     #[arg(long, value_name = "ORG")]
     pub org: OrgId,
+    /// Stop when standard input closes: for a program that starts this one.
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
 }
 
 /// `sealwire gateway`
@@ -108,6 +111,9 @@ pub struct Gateway {
     /// Whose gateway.
     #[arg(long, value_name = "ORG")]
     pub org: OrgId,
+    /// Stop when standard input closes: for a program that starts this one.
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
 }
 
 /// Who acts.
