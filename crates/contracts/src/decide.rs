@@ -19,10 +19,12 @@
 
 use sealwire_envelope::{CertId, ClientId, Rights, TopicFilter, TopicName};
 use sealwire_sm::cert::Role;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::entry::{CertificateEntry, CertificateStatus, ClientEntry, GrantEntry, TopicEntry};
 use crate::keys;
 use crate::topics::TOPIC_ROLES;
+use crate::view::{key_as_hex, keys_as_hex};
 
 /// What a client wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +113,18 @@ impl Reason {
     }
 }
 
+/// In JSON, `{"allowed": .., "number": .., "name": .., "text": ..}`.
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Reason", 4)?;
+        out.serialize_field("allowed", &self.allows())?;
+        out.serialize_field("number", &self.number())?;
+        out.serialize_field("name", self.name())?;
+        out.serialize_field("text", self.text())?;
+        out.end()
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.text())
@@ -118,7 +132,7 @@ impl std::fmt::Display for Reason {
 }
 
 /// The answer, with everything it rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Decision {
     /// Why; [`Decision::is_allowed`] follows from it.
     pub reason: Reason,
@@ -131,8 +145,10 @@ pub struct Decision {
     /// The grant that decided, for or against: its time range is in here.
     pub grant: Option<GrantEntry>,
     /// State key of that grant.
+    #[serde(serialize_with = "key_as_hex")]
     pub grant_key: Option<Vec<u8>>,
     /// State keys of all entries looked at, found or not: proofs of these prove the decision.
+    #[serde(serialize_with = "keys_as_hex")]
     pub keys: Vec<Vec<u8>>,
     /// Height of the state that decided.
     pub height: u64,
@@ -272,4 +288,116 @@ pub(crate) fn decide<L: Lookup>(
     let mut judge = Judge { state, decision };
     judge.decision.reason = judge.judge(client, action, now_ms / 1000);
     judge.decision
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeMap;
+
+    use sealwire_envelope::{KeyEpoch, TopicMode, encode};
+    use sealwire_sm::sm3;
+
+    use super::*;
+    use crate::entry::Moment;
+
+    /// Counts what is looked up.
+    struct Counter {
+        entries: BTreeMap<Vec<u8>, Vec<u8>>,
+        lookups: Cell<usize>,
+    }
+
+    impl Lookup for Counter {
+        fn lookup(&self, key: &[u8]) -> Option<&[u8]> {
+            self.lookups.set(self.lookups.get() + 1);
+            self.entries.get(key).map(Vec::as_slice)
+        }
+    }
+
+    /// A device with a grant on each of `grants` topics of another.
+    fn state(grants: usize) -> Counter {
+        let client: ClientId = "acme.dev".parse().unwrap();
+        let id = CertId(sm3(&[b"certificate"]));
+        let certificate = CertificateEntry {
+            client: client.clone(),
+            role: Role::Device,
+            not_before_s: 0,
+            not_after_s: 100,
+            public_key: vec![2; 33].into(),
+            der: vec![0x30; 600].into(),
+            registered: Moment::default(),
+            revoked: None,
+        };
+        let topic = TopicEntry {
+            owner: "beta.dev".parse().unwrap(),
+            mode: TopicMode::Sealed,
+            epoch: KeyEpoch(0),
+            registered: Moment::default(),
+        };
+        let grant = GrantEntry {
+            rights: Rights::ALL,
+            expires_s: None,
+            from_s: None,
+            to_s: None,
+            purpose: String::new(),
+            epoch: KeyEpoch(0),
+            granted: Moment::default(),
+            revoked: None,
+        };
+        let mut entries = BTreeMap::new();
+        entries.insert(
+            keys::client(&client),
+            encode(&ClientEntry { certificate: id }),
+        );
+        entries.insert(keys::certificate(&id), encode(&certificate));
+        for n in 0..grants {
+            let name: TopicName = format!("beta/dev/{n}").parse().unwrap();
+            entries.insert(keys::topic(&name), encode(&topic));
+            entries.insert(keys::grant(&client, &name), encode(&grant));
+        }
+        Counter {
+            entries,
+            lookups: Cell::new(0),
+        }
+    }
+
+    #[test]
+    fn four_lookups_however_many_grants() {
+        let client: ClientId = "acme.dev".parse().unwrap();
+        let topic: TopicName = "beta/dev/0".parse().unwrap();
+        let everything: TopicFilter = "#".parse().unwrap();
+        for grants in [1, 1_000] {
+            for (action, lookups) in [
+                (Action::Connect, 2),
+                (Action::Publish(&topic), 4),
+                (Action::Subscribe(&topic.to_filter()), 4),
+                (Action::Subscribe(&everything), 2),
+            ] {
+                let state = state(grants);
+                let decision = decide(&state, 1, &client, &action, 1_000);
+                assert_eq!(
+                    decision.is_allowed(),
+                    lookups == 4 || action == Action::Connect
+                );
+                assert_eq!(
+                    state.lookups.get(),
+                    lookups,
+                    "{action:?} with {grants} grants"
+                );
+            }
+        }
+    }
+
+    /// Bytes that no contract wrote deny; they don't allow and don't panic.
+    #[test]
+    fn a_corrupt_entry_denies() {
+        let client: ClientId = "acme.dev".parse().unwrap();
+        let topic: TopicName = "beta/dev/0".parse().unwrap();
+        let keys: Vec<_> = state(1).entries.into_keys().collect();
+        for key in keys {
+            let mut state = state(1);
+            state.entries.insert(key, vec![0xff, 0x00]);
+            assert!(!decide(&state, 1, &client, &Action::Publish(&topic), 1_000).is_allowed());
+        }
+    }
 }

@@ -119,6 +119,11 @@ impl Code {
         self as u16
     }
 
+    /// Whether the transaction may not even be in a block: what [`crate::authenticate`] refuses with.
+    pub fn is_inadmissible(self) -> bool {
+        (Self::WrongChain..=Self::SenderExpired).contains(&self)
+    }
+
     /// Whether the transaction took effect.
     pub fn is_applied(self) -> bool {
         self == Self::Applied

@@ -72,7 +72,7 @@ fn check_anchor<R: Read>(ctx: &Context<'_, R>, package: &Anchor) -> Result<(), S
         "{id}: {count} messages"
     );
     let clients = package.clients.len();
-    let fits = clients >= 1 && clients <= CLIENTS_PER_PACKAGE && clients as u64 <= count;
+    let fits = (1..=CLIENTS_PER_PACKAGE).contains(&clients) && clients as u64 <= count;
     ensure!(
         fits,
         PackageCount,

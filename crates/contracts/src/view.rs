@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use sealwire_envelope::{ClientId, TopicName};
+use sealwire_envelope::{Blob, ClientId, TopicName};
+use serde::{Serialize as _, Serializer};
 
 use crate::context::Block;
 use crate::decide::{Action, Decision, Lookup, decide};
@@ -94,11 +95,22 @@ pub struct Answer<T> {
     /// What was asked for.
     pub value: T,
     /// State keys of the entries used, found or not, in order of use.
+    #[serde(serialize_with = "keys_as_hex")]
     pub keys: Vec<Vec<u8>>,
     /// Where the next page begins; `None` at the end.
+    #[serde(serialize_with = "key_as_hex")]
     pub next: Option<Vec<u8>>,
     /// Height of the state that answered.
     pub height: u64,
+}
+
+/// State keys are hexadecimal in JSON, as in the API's paths.
+pub(crate) fn keys_as_hex<S: Serializer>(keys: &[Vec<u8>], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(keys.iter().map(|key| Blob(key.clone())))
+}
+
+pub(crate) fn key_as_hex<S: Serializer>(key: &Option<Vec<u8>>, s: S) -> Result<S::Ok, S::Error> {
+    key.clone().map(Blob).serialize(s)
 }
 
 /// The finalised state at one height.

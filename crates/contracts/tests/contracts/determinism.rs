@@ -21,7 +21,11 @@ struct Lazy<'a> {
 
 impl<'a> Lazy<'a> {
     fn new(store: &'a State) -> Self {
-        Self { store, fetched: RefCell::default(), runs: Cell::new(0) }
+        Self {
+            store,
+            fetched: RefCell::default(),
+            runs: Cell::new(0),
+        }
     }
 
     fn fetch(&self, keys: impl IntoIterator<Item = Vec<u8>>) {
@@ -49,7 +53,10 @@ fn run(world: &World, at: usize, lazy: &Lazy<'_>) -> BlockExecution {
             Err(BlockError::Fault(Fault::Missing(missing))) => {
                 assert!(!missing.keys.is_empty());
                 let known = lazy.fetched.borrow();
-                assert!(missing.keys.iter().all(|key| !known.contains(key)), "asked twice");
+                assert!(
+                    missing.keys.iter().all(|key| !known.contains(key)),
+                    "asked twice"
+                );
                 drop(known);
                 lazy.fetch(missing.keys);
             }
@@ -75,7 +82,11 @@ fn the_same_seed_gives_the_same_bytes() {
     for (a, b) in one.blocks.iter().zip(&two.blocks) {
         assert_eq!(a.2, b.2);
     }
-    assert_ne!(one.state, play(12, 60).state, "the seed has no effect: the test compares nothing");
+    assert_ne!(
+        one.state,
+        play(12, 60).state,
+        "the seed has no effect: the test compares nothing"
+    );
 }
 
 #[test]
@@ -104,12 +115,19 @@ fn the_footprint_spares_most_rounds() {
         }
         let done = run(&world, at, &lazy);
         let most = 1 + 2 * world.blocks[at].1.len();
-        assert!(lazy.runs.get() <= most, "block {at}: {} runs", lazy.runs.get());
+        assert!(
+            lazy.runs.get() <= most,
+            "block {at}: {} runs",
+            lazy.runs.get()
+        );
         runs += lazy.runs.get();
         transactions += world.blocks[at].1.len();
         apply(&mut state, done);
     }
-    assert!(runs < 2 * transactions, "{runs} runs for {transactions} transactions");
+    assert!(
+        runs < 2 * transactions,
+        "{runs} runs for {transactions} transactions"
+    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The contracts from outside: what each call does, refuses and leaves behind.
 
+mod admission;
 mod codes;
 mod determinism;
+mod genesis;
 mod model;
 mod queries;
 mod table;

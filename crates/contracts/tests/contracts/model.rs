@@ -19,9 +19,20 @@ const CLIENTS: [(&str, Role); 4] = [
     ("beta.dev", Role::Device),
     ("beta.user", Role::User),
 ];
-const TOPICS: [&str; 6] =
-    ["acme/dev/a", "acme/dev/a/b", "acme/user/a", "beta/dev/a", "beta/dev/open", "beta/user/a"];
-const RIGHTS: [Rights; 4] = [Rights::PUBLISH, Rights::SUBSCRIBE, Rights::READ, Rights::COMPUTE];
+const TOPICS: [&str; 6] = [
+    "acme/dev/a",
+    "acme/dev/a/b",
+    "acme/user/a",
+    "beta/dev/a",
+    "beta/dev/open",
+    "beta/user/a",
+];
+const RIGHTS: [Rights; 4] = [
+    Rights::PUBLISH,
+    Rights::SUBSCRIBE,
+    Rights::READ,
+    Rights::COMPUTE,
+];
 
 #[derive(Clone)]
 struct Grant {
@@ -56,7 +67,9 @@ fn has_key_right(rights: Rights) -> bool {
 
 impl Model {
     fn may(&self, who: &str, name: &str, right: Rights, now_s: u64) -> bool {
-        let Some(topic) = self.topics.get(name) else { return false };
+        let Some(topic) = self.topics.get(name) else {
+            return false;
+        };
         let granted = topic.grants.get(who).is_some_and(|grant| {
             grant.rights.contains(right) && grant.expires_s.is_none_or(|end| now_s < end)
         });
@@ -85,7 +98,10 @@ pub fn play(seed: u64, steps: usize) -> World {
     let mut world = World::new();
     let mut rng = StdRng::seed_from_u64(seed);
     let live = CLIENTS.iter().map(|(name, _)| *name).collect();
-    let mut model = Model { live, topics: BTreeMap::new() };
+    let mut model = Model {
+        live,
+        topics: BTreeMap::new(),
+    };
     for step in 0..steps {
         if rng.random_bool(0.1) {
             world.skip_s += rng.random_range(1..30);
@@ -109,8 +125,16 @@ fn pick<T: Copy>(rng: &mut StdRng, from: &[T]) -> T {
 /// Mostly the owner, sometimes somebody else.
 fn pick_sender(rng: &mut StdRng, name: &str) -> &'static str {
     let owner = owner_of(name);
-    let owner = CLIENTS.iter().find(|(client, _)| *client == owner).unwrap().0;
-    if rng.random_bool(0.85) { owner } else { pick(rng, &CLIENTS).0 }
+    let owner = CLIENTS
+        .iter()
+        .find(|(client, _)| *client == owner)
+        .unwrap()
+        .0;
+    if rng.random_bool(0.85) {
+        owner
+    } else {
+        pick(rng, &CLIENTS).0
+    }
 }
 
 type Step = (String, bool, bool);
@@ -118,16 +142,33 @@ type Step = (String, bool, bool);
 fn claim_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
     let name = pick(rng, &TOPICS);
     let sender = pick_sender(rng, name);
-    let call = if is_open(name) { claim_open(name) } else { claim(name) };
+    let call = if is_open(name) {
+        claim_open(name)
+    } else {
+        claim(name)
+    };
     let outcome = world.run(sender, Call::RegisterTopic(call));
-    let must = model.live.contains(sender)
-        && owner_of(name) == sender
-        && !model.topics.contains_key(name);
+    let must =
+        model.live.contains(sender) && owner_of(name) == sender && !model.topics.contains_key(name);
     if must {
-        let holders = if is_open(name) { BTreeSet::new() } else { [sender.to_owned()].into() };
-        model.topics.insert(name, Topic { holders, ..Topic::default() });
+        let holders = if is_open(name) {
+            BTreeSet::new()
+        } else {
+            [sender.to_owned()].into()
+        };
+        model.topics.insert(
+            name,
+            Topic {
+                holders,
+                ..Topic::default()
+            },
+        );
     }
-    (format!("{sender} claims {name}: {outcome}"), outcome.code.is_applied(), must)
+    (
+        format!("{sender} claims {name}: {outcome}"),
+        outcome.code.is_applied(),
+        must,
+    )
 }
 
 fn grant_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
@@ -139,7 +180,9 @@ fn grant_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
         .into_iter()
         .filter(|_| rng.random_bool(0.5))
         .fold(Rights::NONE, |rights, right| rights | right);
-    let expires_s = rng.random_bool(0.4).then(|| now_s + rng.random_range(0..20));
+    let expires_s = rng
+        .random_bool(0.4)
+        .then(|| now_s + rng.random_range(0..20));
     let epoch = model.topics.get(name).map_or(0, |topic| topic.epoch);
     let wants_key = has_key_right(rights) && !is_open(name);
     let call = GrantTopic {
@@ -164,13 +207,26 @@ fn grant_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
             topic.holders.insert(grantee.to_owned());
         }
     }
-    (format!("{sender} grants {rights} on {name} to {grantee}: {outcome}"), outcome.code.is_applied(), must)
+    (
+        format!("{sender} grants {rights} on {name} to {grantee}: {outcome}"),
+        outcome.code.is_applied(),
+        must,
+    )
 }
 
 fn revoke_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
-    let granted = |name: &&&str| model.topics.get(**name).is_some_and(|t| !t.grants.is_empty());
+    let granted = |name: &&&str| {
+        model
+            .topics
+            .get(**name)
+            .is_some_and(|t| !t.grants.is_empty())
+    };
     let with_grants: Vec<&str> = TOPICS.iter().filter(granted).copied().collect();
-    let name = if with_grants.is_empty() { pick(rng, &TOPICS) } else { pick(rng, &with_grants) };
+    let name = if with_grants.is_empty() {
+        pick(rng, &TOPICS)
+    } else {
+        pick(rng, &with_grants)
+    };
     let sender = pick_sender(rng, name);
     let known = model.topics.contains_key(name);
     let mut grantee = pick(rng, &CLIENTS).0;
@@ -196,8 +252,14 @@ fn revoke_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
         call.rotation = None;
     }
     let outcome = world.run(sender, Call::RevokeGrant(call));
-    let granted = model.topics.get(name).is_some_and(|topic| topic.grants.contains_key(grantee));
-    let holds = model.topics.get(name).is_some_and(|topic| topic.holders.contains(grantee));
+    let granted = model
+        .topics
+        .get(name)
+        .is_some_and(|topic| topic.grants.contains_key(grantee));
+    let holds = model
+        .topics
+        .get(name)
+        .is_some_and(|topic| topic.holders.contains(grantee));
     let must = model.live.contains(sender)
         && known
         && owner_of(name) == sender
@@ -211,7 +273,11 @@ fn revoke_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Step {
             topic.holders = entitled;
         }
     }
-    (format!("{sender} revokes {grantee} on {name}: {outcome}"), outcome.code.is_applied(), must)
+    (
+        format!("{sender} revokes {grantee} on {name}: {outcome}"),
+        outcome.code.is_applied(),
+        must,
+    )
 }
 
 /// Revokes a live certificate or registers a new one for a client that has none.
@@ -221,24 +287,42 @@ fn certificate_step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> S
     if model.live.contains(name) {
         if rng.random_bool(0.5) {
             let outcome = world.enrol(name, role, VALID_S);
-            return (format!("second certificate for {name}"), outcome.code.is_applied(), false);
+            return (
+                format!("second certificate for {name}"),
+                outcome.code.is_applied(),
+                false,
+            );
         }
         let id = world.id_of(name);
         let outcome = world.run(&operator, revoke_certificate(id));
         model.live.remove(name);
-        (format!("revoke {name}: {outcome}"), outcome.code.is_applied(), true)
+        (
+            format!("revoke {name}: {outcome}"),
+            outcome.code.is_applied(),
+            true,
+        )
     } else {
         let outcome = world.enrol(name, role, VALID_S);
         model.live.insert(name);
-        (format!("renew {name}: {outcome}"), outcome.code.is_applied(), true)
+        (
+            format!("renew {name}: {outcome}"),
+            outcome.code.is_applied(),
+            true,
+        )
     }
 }
 
 fn compare(world: &World, model: &Model, seed: u64, step: usize) {
     let now_s = world.now_s();
     for (who, _) in CLIENTS {
-        let connects = world.view.decide(&client(who), Action::Connect, now_s * 1000);
-        assert_eq!(connects.is_allowed(), model.live.contains(who), "{seed}/{step}: {who} connects");
+        let connects = world
+            .view
+            .decide(&client(who), Action::Connect, now_s * 1000);
+        assert_eq!(
+            connects.is_allowed(),
+            model.live.contains(who),
+            "{seed}/{step}: {who} connects"
+        );
         for name in TOPICS {
             let (topic, filter) = (topic(name), topic(name).to_filter());
             let actions = [
@@ -250,7 +334,11 @@ fn compare(world: &World, model: &Model, seed: u64, step: usize) {
             for (action, right) in actions {
                 let decision = world.view.decide(&client(who), action, now_s * 1000);
                 let may = model.may(who, name, right, now_s);
-                assert_eq!(decision.is_allowed(), may, "{seed}/{step}: {who} {action:?}: {decision:?}");
+                assert_eq!(
+                    decision.is_allowed(),
+                    may,
+                    "{seed}/{step}: {who} {action:?}: {decision:?}"
+                );
             }
             compare_key(world, model, who, name);
         }
@@ -264,12 +352,25 @@ fn compare_key(world: &World, model: &Model, who: &str, name: &str) {
         return;
     };
     assert_eq!(entry.unwrap().epoch, KeyEpoch(known.epoch), "{name}");
-    let key = world.view.sealed_key(&topic(name), KeyEpoch(known.epoch), &client(who)).value;
-    assert_eq!(key.is_some(), known.holders.contains(who), "key of {name} for {who}");
-    let next = world.view.sealed_key(&topic(name), KeyEpoch(known.epoch + 1), &client(who)).value;
+    let key = world
+        .view
+        .sealed_key(&topic(name), KeyEpoch(known.epoch), &client(who))
+        .value;
+    assert_eq!(
+        key.is_some(),
+        known.holders.contains(who),
+        "key of {name} for {who}"
+    );
+    let next = world
+        .view
+        .sealed_key(&topic(name), KeyEpoch(known.epoch + 1), &client(who))
+        .value;
     assert_eq!(next, None, "a key of an epoch that hasn't begun");
     let listed = world.view.grants_of_topic(&topic(name)).value;
-    let listed: Vec<_> = listed.iter().map(|record| record.grantee.as_str()).collect();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|record| record.grantee.as_str())
+        .collect();
     let granted: Vec<_> = known.grants.keys().copied().collect();
     assert_eq!(listed, granted, "grants on {name}");
 }
@@ -289,7 +390,12 @@ fn random_histories_agree_with_the_model() {
     }
     // The histories reach what they are for: many steps applied, many kinds of refusal.
     assert!(applied > 800, "{applied}");
-    for code in [Code::RotationMissing, Code::RotationMissesReader, Code::SenderRevoked, Code::GranteeNotLive] {
+    for code in [
+        Code::RotationMissing,
+        Code::RotationMissesReader,
+        Code::SenderRevoked,
+        Code::GranteeNotLive,
+    ] {
         assert!(failed.contains(&code), "{code:?} never happened");
     }
 }

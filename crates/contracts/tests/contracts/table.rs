@@ -27,9 +27,7 @@ fn call(world: &mut World, kind: &str, sender: &str) -> Call {
         "register-topic" => Call::RegisterTopic(claim(&own)),
         "grant-topic" => Call::GrantTopic(grant(&own, "beta.user")),
         "revoke-grant" => Call::RevokeGrant(revoke(&own, "beta.dev", 1, &[sender])),
-        "anchor" => {
-            anchors(vec![anchor(1, "beta/dev/t", sender, world.now_s())])
-        }
+        "anchor" => anchors(vec![anchor(1, "beta/dev/t", sender, world.now_s())]),
         "log-retrieval" => retrievals(vec![retrieval(0, "beta.user")]),
         "log-events" => events(vec![event("beta.dev", EventKind::Connected)]),
         other => panic!("no such call: {other}"),
@@ -41,7 +39,10 @@ fn prepared() -> World {
     let mut world = World::new();
     world.must("beta.dev", Call::RegisterTopic(claim("beta/dev/t")));
     let now_s = world.now_s();
-    world.must("beta.gw", anchors(vec![anchor(0, "beta/dev/t", "beta.gw", now_s)]));
+    world.must(
+        "beta.gw",
+        anchors(vec![anchor(0, "beta/dev/t", "beta.gw", now_s)]),
+    );
     world
 }
 
@@ -67,7 +68,11 @@ fn every_call_by_every_role() {
             assert_eq!(call.name(), kind);
             seen.insert(call.name());
             let outcome = case.run(sender, call);
-            let expected = if allowed { Code::Applied } else { Code::RoleNotAllowed };
+            let expected = if allowed {
+                Code::Applied
+            } else {
+                Code::RoleNotAllowed
+            };
             assert_eq!(outcome.code, expected, "{kind} by {role}: {outcome}");
         }
     }
@@ -93,11 +98,31 @@ fn no_call_reaches_into_another_organisation() {
     let certificate = world.certify("acme.new", Role::Device, VALID_S);
     let foreign = world.id_of("acme.dev");
     for (sender, call, code) in [
-        ("beta.op", register(certificate.der()), Code::OtherOrganisation),
-        ("beta.op", revoke_certificate(foreign), Code::OtherOrganisation),
-        ("acme.dev", Call::RegisterTopic(claim("beta/dev/u")), Code::OutsidePrefix),
-        ("acme.dev", Call::GrantTopic(grant("beta/dev/t", "acme.user")), Code::NotOwner),
-        ("acme.dev", Call::RevokeGrant(revoke("beta/dev/t", "acme.user", 1, &[])), Code::NotOwner),
+        (
+            "beta.op",
+            register(certificate.der()),
+            Code::OtherOrganisation,
+        ),
+        (
+            "beta.op",
+            revoke_certificate(foreign),
+            Code::OtherOrganisation,
+        ),
+        (
+            "acme.dev",
+            Call::RegisterTopic(claim("beta/dev/u")),
+            Code::OutsidePrefix,
+        ),
+        (
+            "acme.dev",
+            Call::GrantTopic(grant("beta/dev/t", "acme.user")),
+            Code::NotOwner,
+        ),
+        (
+            "acme.dev",
+            Call::RevokeGrant(revoke("beta/dev/t", "acme.user", 1, &[])),
+            Code::NotOwner,
+        ),
     ] {
         let outcome = world.run(sender, call);
         assert_eq!(outcome.code, code, "{outcome}");

@@ -14,7 +14,11 @@ use crate::world::*;
 
 fn all_keys() -> Vec<StateKey> {
     let digest = Sm3Digest([0xab; 32]);
-    let at = Position { height: 0x0102, tx: 3, item: 4 };
+    let at = Position {
+        height: 0x0102,
+        tx: 3,
+        item: 4,
+    };
     let (who, name) = (client("acme.press-7"), topic("acme/press-7/temp"));
     vec![
         StateKey::Consortium,
@@ -23,13 +27,35 @@ fn all_keys() -> Vec<StateKey> {
         StateKey::Client(who.clone()),
         StateKey::Topic(name.clone()),
         StateKey::Readers(name.clone()),
-        StateKey::Grant { grantee: who.clone(), topic: name.clone() },
-        StateKey::SealedKey { topic: name.clone(), epoch: KeyEpoch(0x2f), client: who.clone() },
+        StateKey::Grant {
+            grantee: who.clone(),
+            topic: name.clone(),
+        },
+        StateKey::SealedKey {
+            topic: name.clone(),
+            epoch: KeyEpoch(0x2f),
+            client: who.clone(),
+        },
         StateKey::Package(PackageId(digest)),
-        StateKey::TopicPackage { topic: name, to_ms: 0x2f00, package: PackageId(digest) },
-        StateKey::Retrieval { package: PackageId(digest), at },
-        StateKey::Batch { gateway: who.clone(), height: 0x2f2f, tx: 1 },
-        StateKey::Event { client: who, kind: 0x2f, at },
+        StateKey::TopicPackage {
+            topic: name,
+            to_ms: 0x2f00,
+            package: PackageId(digest),
+        },
+        StateKey::Retrieval {
+            package: PackageId(digest),
+            at,
+        },
+        StateKey::Batch {
+            gateway: who.clone(),
+            height: 0x2f2f,
+            tx: 1,
+        },
+        StateKey::Event {
+            client: who,
+            kind: 0x2f,
+            at,
+        },
         StateKey::Outcome(TxId(digest)),
     ]
 }
@@ -58,9 +84,20 @@ fn other_bytes_are_no_keys() {
         }
         let mut longer = bytes.clone();
         longer.push(0);
-        assert_eq!(StateKey::parse(&longer), Err(NotAStateKey), "{key:?} and a byte");
+        assert_eq!(
+            StateKey::parse(&longer),
+            Err(NotAStateKey),
+            "{key:?} and a byte"
+        );
     }
-    for bytes in [&b""[..], b"x", b"c/consortium2", b"i/client/ACME.x", b"t/topic/a/+", b"tx/short"] {
+    for bytes in [
+        &b""[..],
+        b"x",
+        b"c/consortium2",
+        b"i/client/ACME.x",
+        b"t/topic/a/+",
+        b"tx/short",
+    ] {
         assert_eq!(StateKey::parse(bytes), Err(NotAStateKey));
     }
 }
@@ -69,13 +106,24 @@ fn other_bytes_are_no_keys() {
 fn histories_sort_by_time() {
     let who = client("acme.gw");
     let key = |height, tx| sealwire_contracts::keys::batch(&who, height, tx);
-    let times = [(0, 0), (0, 1), (1, 0), (255, 9), (256, 0), (256, 256), (u64::MAX, u32::MAX)];
+    let times = [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (255, 9),
+        (256, 0),
+        (256, 256),
+        (u64::MAX, u32::MAX),
+    ];
     assert!(times.map(|(height, tx)| key(height, tx)).is_sorted());
 }
 
 #[test]
 fn entries_are_pinned() {
-    let at = Moment { height: 7, time_ms: 1_760_000_000_000 };
+    let at = Moment {
+        height: 7,
+        time_ms: 1_760_000_000_000,
+    };
     let who = client("acme.press-7");
     let entries: Vec<(&str, Vec<u8>)> = vec![
         (
@@ -88,10 +136,19 @@ fn entries_are_pinned() {
                 public_key: Blob(vec![2; 33]),
                 der: Blob(vec![0x30; 4]),
                 registered: at,
-                revoked: Some(Revocation { at, by: client("acme.op"), reason: "lost".into() }),
+                revoked: Some(Revocation {
+                    at,
+                    by: client("acme.op"),
+                    reason: "lost".into(),
+                }),
             }),
         ),
-        ("client", encode(&ClientEntry { certificate: CertId(sm3(&[b"x"])) })),
+        (
+            "client",
+            encode(&ClientEntry {
+                certificate: CertId(sm3(&[b"x"])),
+            }),
+        ),
         (
             "topic",
             encode(&TopicEntry {
@@ -101,7 +158,12 @@ fn entries_are_pinned() {
                 registered: at,
             }),
         ),
-        ("readers", encode(&Readers { clients: vec![who.clone()] })),
+        (
+            "readers",
+            encode(&Readers {
+                clients: vec![who.clone()],
+            }),
+        ),
         (
             "grant",
             encode(&GrantEntry {
@@ -115,26 +177,50 @@ fn entries_are_pinned() {
                 revoked: None,
             }),
         ),
-        ("sealed-key", encode(&SealedKey { sealed: Blob(vec![1; 3]) })),
+        (
+            "sealed-key",
+            encode(&SealedKey {
+                sealed: Blob(vec![1; 3]),
+            }),
+        ),
         ("mark", encode(&Mark {})),
         (
             "batch",
-            encode(&BatchEntry { at, items: vec![BatchItem { client: who, kind: 2 }] }),
+            encode(&BatchEntry {
+                at,
+                items: vec![BatchItem {
+                    client: who,
+                    kind: 2,
+                }],
+            }),
         ),
         (
             "outcome",
-            encode(&OutcomeEntry { at, index: 1, code: Code::NotOwner, detail: "it".into() }),
+            encode(&OutcomeEntry {
+                at,
+                index: 1,
+                code: Code::NotOwner,
+                detail: "it".into(),
+            }),
         ),
     ];
-    let text: String =
-        entries.iter().map(|(name, bytes)| format!("{name} {}\n", hex::encode(bytes))).collect();
+    let text: String = entries
+        .iter()
+        .map(|(name, bytes)| format!("{name} {}\n", hex::encode(bytes)))
+        .collect();
     assert_eq!(text, include_str!("../vectors/entries.txt"), "\n{text}");
 }
 
 #[test]
 fn reasons_are_pinned() {
-    let text: String =
-        Reason::ALL.iter().map(|reason| format!("{} {}\n", reason.number(), reason.name())).collect();
+    let text: String = Reason::ALL
+        .iter()
+        .map(|reason| format!("{} {}\n", reason.number(), reason.name()))
+        .collect();
     assert_eq!(text, include_str!("../vectors/reasons.txt"), "\n{text}");
-    assert!(Reason::ALL.iter().all(|reason| reason.allows() == (reason.number() < 10)));
+    assert!(
+        Reason::ALL
+            .iter()
+            .all(|reason| reason.allows() == (reason.number() < 10))
+    );
 }

@@ -126,7 +126,11 @@ impl World {
     pub fn next(&self) -> Block {
         let height = self.view.height() + 1;
         let time_ms = (START_S + height + self.skip_s) * 1000;
-        Block { chain: self.genesis.chain_id(), height, time_ms }
+        Block {
+            chain: self.genesis.chain_id(),
+            height,
+            time_ms,
+        }
     }
 
     /// Time of the next block, Unix seconds.
@@ -167,7 +171,10 @@ impl World {
             nonce,
             call,
         };
-        Transaction { body, signature: Signature([0; 64]) }
+        Transaction {
+            body,
+            signature: Signature([0; 64]),
+        }
     }
 
     /// Executes a block and applies it.
@@ -180,7 +187,9 @@ impl World {
                 None => drop(self.state.remove(&key)),
             }
         }
-        self.view.apply(block.height, block.time_ms, &done.writes).unwrap();
+        self.view
+            .apply(block.height, block.time_ms, &done.writes)
+            .unwrap();
         self.blocks.push((block, transactions, done.writes));
         done.outcomes
     }
@@ -221,15 +230,26 @@ pub fn register(der: &[u8]) -> Call {
 }
 
 pub fn revoke_certificate(certificate: CertId) -> Call {
-    Call::RevokeCertificate(RevokeCertificate { certificate, reason: "lost".into() })
+    Call::RevokeCertificate(RevokeCertificate {
+        certificate,
+        reason: "lost".into(),
+    })
 }
 
 pub fn claim(name: &str) -> RegisterTopic {
-    RegisterTopic { topic: topic(name), mode: TopicMode::Sealed, sealed_key: Some(sealed(1)) }
+    RegisterTopic {
+        topic: topic(name),
+        mode: TopicMode::Sealed,
+        sealed_key: Some(sealed(1)),
+    }
 }
 
 pub fn claim_open(name: &str) -> RegisterTopic {
-    RegisterTopic { topic: topic(name), mode: TopicMode::Open, sealed_key: None }
+    RegisterTopic {
+        topic: topic(name),
+        mode: TopicMode::Open,
+        sealed_key: None,
+    }
 }
 
 /// All rights for ever, at epoch 0.
@@ -249,9 +269,19 @@ pub fn grant(name: &str, grantee: &str) -> GrantTopic {
 
 /// Revokes and rotates to `epoch` with keys for `remaining`.
 pub fn revoke(name: &str, grantee: &str, epoch: u32, remaining: &[&str]) -> RevokeGrant {
-    let keys = remaining.iter().map(|name| SealedFor { client: client(name), sealed: sealed(3) });
-    let rotation = Some(Rotation { epoch: KeyEpoch(epoch), keys: keys.collect() });
-    RevokeGrant { topic: topic(name), grantee: client(grantee), rotation }
+    let keys = remaining.iter().map(|name| SealedFor {
+        client: client(name),
+        sealed: sealed(3),
+    });
+    let rotation = Some(Rotation {
+        epoch: KeyEpoch(epoch),
+        keys: keys.collect(),
+    });
+    RevokeGrant {
+        topic: topic(name),
+        grantee: client(grantee),
+        rotation,
+    }
 }
 
 /// A package of ten messages of the topic's owner, ended half a minute before `now_s`.
