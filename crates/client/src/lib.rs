@@ -1,1 +1,17 @@
 //! Log in, publish, subscribe, fetch and verify as a device or user.
+
+mod bounded;
+pub mod identity;
+pub mod keyring;
+pub mod ledger;
+pub mod mqtt;
+pub mod sequence;
+#[cfg(test)]
+mod testing;
+pub mod token;
+pub mod trust;
+
+pub use identity::Identity;
+pub use keyring::Keyring;
+pub use ledger::Ledger;
+pub use trust::Trust;

@@ -1,0 +1,173 @@
+//! Reading the state, entry by entry, each with its proof.
+
+use std::sync::atomic::Ordering;
+
+use minicbor::Decode;
+use sealwire_contracts::{
+    entry::{
+        CertificateEntry, ClientEntry, GrantEntry, PackageEntry, Readers, SealedKey, TopicEntry,
+    },
+    keys,
+};
+use sealwire_envelope::{
+    CertId, ClientId, KeyEpoch, PackageId, TopicName, decode_bounded,
+    receipt::{ProvenEntry, RECEIPT_BYTES_MAX},
+};
+
+use super::{Ledger, LedgerError, Pause};
+
+/// A client and its present certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its certificate's id.
+    pub certificate_id: CertId,
+    /// Its certificate.
+    pub certificate: CertificateEntry,
+}
+
+impl Ledger {
+    /// An entry of the state with its proof; verified when there is a genesis, and not older than
+    /// what we have seen.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: of the last node, when none gives a good answer in time.
+    pub async fn proven(&self, key: &[u8]) -> Result<ProvenEntry, LedgerError> {
+        let mut pause = Pause::new();
+        loop {
+            match self.proven_once(key).await {
+                Ok(entry) => return Ok(entry),
+                Err(error) if error.may_pass() && pause.wait().await => {
+                    tracing::debug!(%error, "reading the state again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn proven_once(&self, key: &[u8]) -> Result<ProvenEntry, LedgerError> {
+        let path = format!("/v1/state/{}?proof=true", hex::encode(key));
+        let (bytes, node) = self.get_cbor(&path).await?;
+        self.check(key, &bytes, &node).inspect_err(|_| self.leave_named(&node))
+    }
+
+    fn check(&self, key: &[u8], bytes: &[u8], node: &str) -> Result<ProvenEntry, LedgerError> {
+        let nonsense =
+            |detail: String| LedgerError::Nonsense { node: node.to_owned(), detail };
+        let entry: ProvenEntry = decode_bounded(bytes, RECEIPT_BYTES_MAX)
+            .map_err(|e| nonsense(format!("proven entry: {e}")))?;
+        if entry.key != key {
+            return Err(nonsense("it proves another key than was asked for".to_owned()));
+        }
+        let has = match &self.genesis {
+            Some(genesis) => {
+                sealwire_receipt::verify_entry(&entry, genesis)
+                    .map_err(|source| LedgerError::Unproven { node: node.to_owned(), source })?
+                    .height
+            }
+            None => entry
+                .finality
+                .headers
+                .first()
+                .ok_or_else(|| nonsense("no header".to_owned()))?
+                .height,
+        };
+        let seen = self.seen.load(Ordering::Relaxed);
+        if has < seen {
+            return Err(LedgerError::Behind { node: node.to_owned(), has, seen });
+        }
+        Ok(entry)
+    }
+
+    /// An entry, decoded, and the height of the state it is from.
+    pub(super) async fn read<T>(&self, key: Vec<u8>) -> Result<(Option<T>, u64), LedgerError>
+    where
+        T: for<'b> Decode<'b, ()>,
+    {
+        let proven = self.proven(&key).await?;
+        let height = proven.finality.headers.first().map_or(0, |header| header.height);
+        let value = proven.value.as_deref().map(minicbor::decode).transpose();
+        let value = value.map_err(|e| LedgerError::Nonsense {
+            node: "every one".to_owned(),
+            detail: format!("entry of an unknown form: {e}"),
+        })?;
+        Ok((value, height))
+    }
+
+    async fn entry<T>(&self, key: Vec<u8>) -> Result<Option<T>, LedgerError>
+    where
+        T: for<'b> Decode<'b, ()>,
+    {
+        Ok(self.read(key).await?.0)
+    }
+
+    /// The finalised height, as a node says.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn height(&self) -> Result<u64, LedgerError> {
+        let status = self.get_json("/v1/status").await?;
+        let height = status.get("height").and_then(serde_json::Value::as_u64);
+        height.ok_or_else(|| LedgerError::Nonsense {
+            node: self.nodes.join(", "),
+            detail: "the status has no height".to_owned(),
+        })
+    }
+
+    /// A certificate, live or not.
+    ///
+    /// # Errors
+    /// [`LedgerError`], as for all queries below.
+    pub async fn certificate(&self, id: &CertId) -> Result<Option<CertificateEntry>, LedgerError> {
+        self.entry(keys::certificate(id)).await
+    }
+
+    /// A client and its last registered certificate.
+    pub async fn client(&self, client: &ClientId) -> Result<Option<Client>, LedgerError> {
+        let Some(entry) = self.entry::<ClientEntry>(keys::client(client)).await? else {
+            return Ok(None);
+        };
+        let certificate = self.certificate(&entry.certificate).await?;
+        Ok(certificate
+            .map(|certificate| Client { certificate_id: entry.certificate, certificate }))
+    }
+
+    /// A topic.
+    pub async fn topic(&self, topic: &TopicName) -> Result<Option<TopicEntry>, LedgerError> {
+        self.entry(keys::topic(topic)).await
+    }
+
+    /// A topic's grantees whose grants aren't revoked; the list is complete.
+    pub async fn readers(&self, topic: &TopicName) -> Result<Vec<ClientId>, LedgerError> {
+        let readers: Option<Readers> = self.entry(keys::readers(topic)).await?;
+        Ok(readers.map(|readers| readers.clients).unwrap_or_default())
+    }
+
+    /// What a client was granted on a topic.
+    pub async fn grant(
+        &self,
+        grantee: &ClientId,
+        topic: &TopicName,
+    ) -> Result<Option<GrantEntry>, LedgerError> {
+        self.entry(keys::grant(grantee, topic)).await
+    }
+
+    /// A topic's epoch key as it was sealed to a client.
+    pub async fn sealed_key(
+        &self,
+        topic: &TopicName,
+        epoch: KeyEpoch,
+        client: &ClientId,
+    ) -> Result<Option<SealedKey>, LedgerError> {
+        self.entry(keys::sealed_key(topic, epoch, client)).await
+    }
+
+    /// An anchored package.
+    pub async fn package(&self, id: &PackageId) -> Result<Option<PackageEntry>, LedgerError> {
+        self.entry(keys::package(id)).await
+    }
+
+    /// A package's entry with its proof, for a receipt.
+    pub async fn package_proof(&self, id: &PackageId) -> Result<ProvenEntry, LedgerError> {
+        self.proven(&keys::package(id)).await
+    }
+}
