@@ -66,7 +66,8 @@ pub fn verify_receipt(data: &[u8]) {
             .map(|name| hex::decode(vector[name].as_str().expect("text")).expect("hexadecimal"));
         (genesis.expect("a genesis"), bytes.into())
     });
-    let receipt = decode_cbor::<Receipt>(data).is_ok_and(|receipt| verify(&receipt, genesis).is_ok());
+    let receipt =
+        decode_cbor::<Receipt>(data).is_ok_and(|receipt| verify(&receipt, genesis).is_ok());
     let entry = decode_cbor::<ProvenEntry>(data);
     let entry = entry.is_ok_and(|entry| verify_entry(&entry, genesis).is_ok());
     assert!(!(receipt || entry) || pinned.iter().any(|known| known == data));

@@ -21,10 +21,22 @@ const TARGETS: &[(&str, &[&str])] = &[
         ],
     ),
     ("message", &["message"]),
-    ("name", &["org_id", "client_id", "topic_name", "topic_filter", "rights"]),
+    (
+        "name",
+        &[
+            "org_id",
+            "client_id",
+            "topic_name",
+            "topic_filter",
+            "rights",
+        ],
+    ),
     ("proof", &["state_entry", "state_proof"]),
     ("receipt", &["receipt", "proven_entry"]),
-    ("record", &["record", "manifest", "package", "package_record"]),
+    (
+        "record",
+        &["record", "manifest", "package", "package_record"],
+    ),
     ("transaction", &["transaction"]),
 ];
 

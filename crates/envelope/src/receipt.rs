@@ -27,8 +27,10 @@ use sealwire_sm::Sm3Digest;
 use serde::Serialize;
 
 use crate::{
-    Anchor, Finality, Header, PackageId,
+    Anchor, DecodeError, Finality, Header, PackageId,
+    codec::{decode_bounded, encode},
     proof::{StateProof, as_hex, as_hex_option},
+    record::PackagedRecord,
 };
 
 /// Version of [`Receipt`] and [`ProvenEntry`] that this crate writes.
@@ -92,6 +94,48 @@ pub struct Receipt {
     /// The package's entry on the ledger: key [`package_key`], value [`PackageRecord`].
     #[n(4)]
     pub anchor: ProvenEntry,
+}
+
+impl ProvenEntry {
+    /// The bytes that travel.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what [`ProvenEntry::to_bytes`] wrote; says nothing about whether it holds.
+    ///
+    /// # Errors
+    /// When there are more than [`RECEIPT_BYTES_MAX`], or they aren't one entry.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_bounded(bytes, RECEIPT_BYTES_MAX)
+    }
+}
+
+impl Receipt {
+    /// The receipt for a record, from what its gateway and a ledger node say of it. Whether they
+    /// fit together shows when it is verified.
+    pub fn new(record: PackagedRecord, anchor: ProvenEntry) -> Self {
+        Self {
+            version: RECEIPT_VERSION,
+            record: record.record.0,
+            index: record.index,
+            path: record.path,
+            anchor,
+        }
+    }
+
+    /// The bytes of a receipt file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what [`Receipt::to_bytes`] wrote; says nothing about whether it holds.
+    ///
+    /// # Errors
+    /// When there are more than [`RECEIPT_BYTES_MAX`], or they aren't one receipt.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_bounded(bytes, RECEIPT_BYTES_MAX)
+    }
 }
 
 /// What the ledger's state holds under [`package_key`].

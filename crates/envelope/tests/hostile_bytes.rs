@@ -12,7 +12,9 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a number: {text}")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number: {text}")),
         Err(_) => default,
     }
 }
@@ -45,8 +47,8 @@ fn mutate(rng: &mut StdRng, valid: &[u8], other: &[u8]) -> Vec<u8> {
             }
             7 => {
                 // A head that claims eight bytes of length, and a great one.
-                let length: u64 = [u64::MAX, 1 << 62, 1 << 40, 1 << 32, 65_536, 0]
-                    [rng.random_range(0..6)];
+                let length: u64 =
+                    [u64::MAX, 1 << 62, 1 << 40, 1 << 32, 65_536, 0][rng.random_range(0..6)];
                 let major = rng.random_range(0u8..8) << 5 | 27;
                 bytes.splice(at..at, [&[major], length.to_be_bytes().as_slice()].concat());
             }
@@ -69,7 +71,11 @@ fn nothing_panics_and_all_that_is_accepted_is_canonical() {
     for (index, entry) in corpus.iter().enumerate() {
         let mut rng = StdRng::seed_from_u64(seed.wrapping_add(index as u64));
         for valid in &entry.valid {
-            assert!((entry.decoder)(valid), "{}: its own encoding is refused", entry.name);
+            assert!(
+                (entry.decoder)(valid),
+                "{}: its own encoding is refused",
+                entry.name
+            );
         }
         for round in 0..rounds {
             let valid = &entry.valid[rng.random_range(0..entry.valid.len())];
@@ -83,12 +89,18 @@ fn nothing_panics_and_all_that_is_accepted_is_canonical() {
                 Err(_) => panic!(
                     "{}: seed {seed}, round {round}: {}",
                     entry.name,
-                    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+                    bytes
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect::<String>()
                 ),
             }
         }
     }
-    println!("{} decoders, {accepted} accepted, {refused} refused", corpus.len());
+    println!(
+        "{} decoders, {accepted} accepted, {refused} refused",
+        corpus.len()
+    );
     // Damage inside a byte string is damage that a codec can't see; all else it must.
     assert!(accepted > 0 && refused > 10 * corpus.len() as u64);
 }

@@ -28,7 +28,9 @@
 //! digest of genesis's.
 
 use sealwire_envelope::{
-    Finality, Genesis, Header, OrgId, block::HEADER_VERSION, genesis::validators_digest,
+    Finality, Genesis, Header, OrgId,
+    block::HEADER_VERSION,
+    genesis::{ORGS_MAX, validators_digest},
     receipt::FinalityProof,
 };
 use sealwire_sm::{Domain, PublicKey, Sm3Digest};
@@ -36,17 +38,14 @@ use thiserror::Error;
 
 use crate::varint;
 
-/// Most validators that a consortium may have.
-pub const VALIDATORS_MAX: usize = 1024;
-
 /// Most headers between a block and a certificate that covers it.
 pub const HEADERS_MAX: usize = 4096;
 
 /// Why a genesis names no usable set of validators.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum GenesisError {
-    /// No organisations, or more than [`VALIDATORS_MAX`].
-    #[error("the genesis names {count} validators, there must be 1 to {VALIDATORS_MAX}")]
+    /// No organisations, or more than [`ORGS_MAX`].
+    #[error("the genesis names {count} validators, there must be 1 to {ORGS_MAX}")]
     Count {
         /// Organisations in the genesis.
         count: usize,
@@ -195,7 +194,7 @@ impl Validators {
             .iter()
             .map(|org| (org.validator.clone(), org.org.clone()))
             .collect();
-        if pairs.is_empty() || pairs.len() > VALIDATORS_MAX {
+        if pairs.is_empty() || pairs.len() > ORGS_MAX {
             return Err(GenesisError::Count { count: pairs.len() });
         }
         pairs.sort_by_key(|(key, _)| key.to_bytes());

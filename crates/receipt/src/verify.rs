@@ -11,12 +11,13 @@
 use std::fmt;
 
 use sealwire_envelope::{
-    Anchor, Genesis, OrgId, decode,
+    Anchor, Blob, Genesis, OrgId, decode,
     proof::StateProof,
     receipt::{PackageRecord, ProvenEntry, RECEIPT_VERSION, Receipt, package_key},
     record::ArchivedRecord,
 };
 use sealwire_sm::{Sm3Digest, sm3};
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
@@ -26,7 +27,8 @@ use crate::{
 };
 
 /// The steps of a verification, in the order in which they are made.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// The document is of a version that this program knows.
     Format,
@@ -63,7 +65,7 @@ impl fmt::Display for Step {
 }
 
 /// A step that held, and what it established, in words.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Held {
     /// The step.
     pub step: Step,
@@ -131,12 +133,12 @@ fn failed<E: Into<Cause>>(step: Step) -> impl FnOnce(E) -> VerifyError {
 }
 
 /// An entry of the state that was proved.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct VerifiedEntry {
     /// State key.
-    pub key: Vec<u8>,
+    pub key: Blob,
     /// Its value at that height; `None`: it had none.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Blob>,
     /// Id of the chain.
     pub chain: Sm3Digest,
     /// Height of the block whose state held (or didn't hold) it.
@@ -152,7 +154,7 @@ pub struct VerifiedEntry {
 }
 
 /// A receipt that holds.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Verified {
     /// The record.
     pub record: ArchivedRecord,
@@ -168,6 +170,12 @@ pub struct Verified {
     pub anchored_ms: u64,
     /// The anchor's entry, and all steps that held.
     pub entry: VerifiedEntry,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<9} {}", self.step.name(), self.detail)
+    }
 }
 
 impl Verified {
@@ -298,8 +306,8 @@ pub fn verify_entry(entry: &ProvenEntry, genesis: &Genesis) -> Result<VerifiedEn
     let detail = verify_state(entry, &header.state_root).map_err(failed(Step::State))?;
     steps.push(held(Step::State, detail));
     Ok(VerifiedEntry {
-        key: entry.key.clone(),
-        value: entry.value.clone(),
+        key: entry.key.clone().into(),
+        value: entry.value.clone().map(Blob),
         chain,
         height: header.height,
         time_ms: header.time_ms,
@@ -350,7 +358,7 @@ fn read_anchor(entry: &VerifiedEntry) -> Result<PackageRecord, Cause> {
             why: why.to_owned(),
         })
     };
-    if entry.key != package_key(&package.anchor.package) {
+    if *entry.key != package_key(&package.anchor.package) {
         return not("it lies under another key than its package's");
     }
     if package.at.height > entry.height {

@@ -287,7 +287,7 @@ fn entries_other_than_anchors_are_proved_the_same_way() {
         finality: consortium.finalise(state.root(), 3),
     };
     let verified = verify_entry(&entry, &consortium.genesis).expect("it holds");
-    assert_eq!(verified.value.as_deref(), Some(b"certificate".as_slice()));
+    assert_eq!(verified.value, Some(b"certificate".to_vec().into()));
     assert_eq!(verified.signers.len(), 5);
 }
 

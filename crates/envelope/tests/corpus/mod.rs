@@ -55,7 +55,11 @@ fn cbor<T>(name: &'static str, values: &[T]) -> Entry
 where
     T: for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()> + PartialEq + std::fmt::Debug,
 {
-    Entry { name, valid: values.iter().map(encode).collect(), decoder: canonical::<T> }
+    Entry {
+        name,
+        valid: values.iter().map(encode).collect(),
+        decoder: canonical::<T>,
+    }
 }
 
 fn key(n: u8) -> SecretKey {
@@ -115,7 +119,10 @@ fn event() -> ConnectionEvent {
         protocol_version: 5,
         keep_alive_s: 60,
         clean_start: true,
-        properties: vec![UserProperty { name: "agent".into(), value: "x/1".into() }],
+        properties: vec![UserProperty {
+            name: "agent".into(),
+            value: "x/1".into(),
+        }],
         topic: Some("org1/pump/#".into()),
         reason: "granted".into(),
         grant: Some(vec![1, 2, 3].into()),
@@ -127,7 +134,10 @@ fn calls() -> Vec<Call> {
     let sealed = |n: u8| Some(vec![n; 112].into());
     let rotation = Rotation {
         epoch: KeyEpoch(1),
-        keys: vec![SealedFor { client: client("org1.pump"), sealed: vec![5; 112].into() }],
+        keys: vec![SealedFor {
+            client: client("org1.pump"),
+            sealed: vec![5; 112].into(),
+        }],
     };
     let retrieval = Retrieval {
         package: PackageId(digest("package")),
@@ -137,7 +147,9 @@ fn calls() -> Vec<Call> {
         time_ms: 5,
     };
     vec![
-        Call::RegisterCertificate(RegisterCertificate { der: vec![0x30; 200].into() }),
+        Call::RegisterCertificate(RegisterCertificate {
+            der: vec![0x30; 200].into(),
+        }),
         Call::RevokeCertificate(RevokeCertificate {
             certificate: CertId(digest("certificate")),
             reason: "lost".into(),
@@ -168,9 +180,15 @@ fn calls() -> Vec<Call> {
             grantee: client("org2.reader"),
             rotation: Some(rotation),
         }),
-        Call::Anchor(AnchorPackages { packages: vec![anchor(), anchor()] }),
-        Call::LogRetrieval(LogRetrieval { retrievals: vec![retrieval] }),
-        Call::LogEvents(LogEvents { events: vec![event(), event()] }),
+        Call::Anchor(AnchorPackages {
+            packages: vec![anchor(), anchor()],
+        }),
+        Call::LogRetrieval(LogRetrieval {
+            retrievals: vec![retrieval],
+        }),
+        Call::LogEvents(LogEvents {
+            events: vec![event(), event()],
+        }),
     ]
 }
 
@@ -250,13 +268,23 @@ fn state_proofs() -> Vec<StateProof> {
             operation: operation.clone(),
             metadata: Some(vec![1]),
         }),
-        StateProof::Exclusion(Exclusion::Empty { operation, metadata: None }),
+        StateProof::Exclusion(Exclusion::Empty {
+            operation,
+            metadata: None,
+        }),
     ]
 }
 
 fn package_record() -> PackageRecord {
-    let at = BlockMoment { height: 12, time_ms: 5 };
-    PackageRecord { anchor: anchor(), at, transaction: 1 }
+    let at = BlockMoment {
+        height: 12,
+        time_ms: 5,
+    };
+    PackageRecord {
+        anchor: anchor(),
+        at,
+        transaction: 1,
+    }
 }
 
 fn proven_entries() -> Vec<ProvenEntry> {
@@ -268,7 +296,10 @@ fn proven_entries() -> Vec<ProvenEntry> {
             key: key.clone(),
             value: matches!(proof, StateProof::Inclusion(_)).then(|| encode(&package_record())),
             proof,
-            finality: FinalityProof { headers: vec![header(); 2], finality: finality() },
+            finality: FinalityProof {
+                headers: vec![header(); 2],
+                finality: finality(),
+            },
         })
         .collect()
 }
@@ -338,18 +369,30 @@ fn receipts() -> Vec<Entry> {
         path: vec![digest("a"), digest("b")],
         anchor,
     };
-    let entry = StateEntry { key: b"i/cert/x".to_vec(), value: vec![1; 30] };
+    let entry = StateEntry {
+        key: b"i/cert/x".to_vec(),
+        value: vec![1; 30],
+    };
     vec![
         cbor("state_entry", &[entry]),
         cbor("state_proof", &state_proofs()),
         cbor("proven_entry", &proven_entries()),
-        cbor("receipt", &proven_entries().into_iter().map(receipt).collect::<Vec<_>>()),
+        cbor(
+            "receipt",
+            &proven_entries()
+                .into_iter()
+                .map(receipt)
+                .collect::<Vec<_>>(),
+        ),
         cbor("package_record", &[package_record()]),
         cbor("record", &[record()]),
         cbor("manifest", &[manifest()]),
         cbor(
             "package",
-            &[Package { manifest: manifest(), records: vec![encode(&record()).into(); 2] }],
+            &[Package {
+                manifest: manifest(),
+                records: vec![encode(&record()).into(); 2],
+            }],
         ),
     ]
 }
@@ -401,7 +444,14 @@ fn logins() -> Vec<Entry> {
     };
     let certificate = CertId(digest("certificate"));
     vec![
-        cbor("hello", &[Hello { version: LOGIN_VERSION, certificate, nonce: [1; 32] }]),
+        cbor(
+            "hello",
+            &[Hello {
+                version: LOGIN_VERSION,
+                certificate,
+                nonce: [1; 32],
+            }],
+        ),
         cbor("challenge", &[challenge]),
         cbor("answer", &[Answer { signature }]),
         cbor("transcript", &[transcript]),
@@ -422,7 +472,9 @@ fn logins() -> Vec<Entry> {
             name: "request_header",
             valid: vec![request.to_header().into_bytes()],
             decoder: |text| {
-                let request = std::str::from_utf8(text).ok().map(SignedRequest::from_header);
+                let request = std::str::from_utf8(text)
+                    .ok()
+                    .map(SignedRequest::from_header);
                 match request {
                     Some(Ok(request)) => {
                         assert_eq!(request.to_header().as_bytes(), text);
@@ -439,7 +491,11 @@ fn names() -> Vec<Entry> {
     fn text<T: std::str::FromStr + std::fmt::Display>(bytes: &[u8]) -> bool {
         match std::str::from_utf8(bytes).map(str::parse::<T>) {
             Ok(Ok(name)) => {
-                assert_eq!(name.to_string().as_bytes(), bytes, "another name than was read");
+                assert_eq!(
+                    name.to_string().as_bytes(),
+                    bytes,
+                    "another name than was read"
+                );
                 true
             }
             Ok(Err(_)) | Err(_) => false,
@@ -452,9 +508,21 @@ fn names() -> Vec<Entry> {
     };
     vec![
         entry("org_id", &["org1", "a"], text::<sealwire_envelope::OrgId>),
-        entry("client_id", &["org1.pump", "a.b_c-9"], text::<sealwire_envelope::ClientId>),
-        entry("topic_name", &["org1/pump/a", "/", "ünï/code"], text::<sealwire_envelope::TopicName>),
-        entry("topic_filter", &["org1/+/a/#", "+", "#"], text::<sealwire_envelope::TopicFilter>),
+        entry(
+            "client_id",
+            &["org1.pump", "a.b_c-9"],
+            text::<sealwire_envelope::ClientId>,
+        ),
+        entry(
+            "topic_name",
+            &["org1/pump/a", "/", "ünï/code"],
+            text::<sealwire_envelope::TopicName>,
+        ),
+        entry(
+            "topic_filter",
+            &["org1/+/a/#", "+", "#"],
+            text::<sealwire_envelope::TopicFilter>,
+        ),
         entry("rights", &["publish,read"], |bytes| {
             std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<Rights>().is_ok())
         }),
@@ -462,7 +530,11 @@ fn names() -> Vec<Entry> {
 }
 
 fn sealed() -> Vec<Entry> {
-    let header = MessageHeader { epoch: KeyEpoch(3), sender: client("org1.pump"), sequence: 77 };
+    let header = MessageHeader {
+        epoch: KeyEpoch(3),
+        sender: client("org1.pump"),
+        sequence: 77,
+    };
     let sealed = message::seal(
         &topic("org1/pump/pressure"),
         &header,
@@ -492,7 +564,11 @@ fn sealed() -> Vec<Entry> {
             valid: vec![certificate().der().to_vec()],
             decoder: |bytes| match Certificate::from_der(bytes) {
                 Ok(certificate) => {
-                    assert_eq!(certificate.der(), bytes, "another certificate than was read");
+                    assert_eq!(
+                        certificate.der(),
+                        bytes,
+                        "another certificate than was read"
+                    );
                     let _ = certificate.verify_issued_by(&certificate);
                     true
                 }
@@ -519,5 +595,8 @@ fn certificate() -> Certificate {
 
 /// Everything that is decoded.
 pub fn all() -> Vec<Entry> {
-    [blocks(), receipts(), logins(), names(), sealed()].into_iter().flatten().collect()
+    [blocks(), receipts(), logins(), names(), sealed()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
