@@ -57,3 +57,9 @@ async fn stdin_closed() {
     let mut nothing = [0; 64];
     while !matches!(stdin.read(&mut nothing).await, Ok(0) | Err(_)) {}
 }
+
+/// Milliseconds since 1970, by this machine's clock.
+pub fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,95 @@
+//! A client that acts: its identity in this home, and the rest of the system as it sees it.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use sealwire_client::{
+    Identity, Keyring, Ledger, Trust,
+    identity::GatewayPeer,
+    mqtt::{self, Session},
+};
+use sealwire_envelope::{ClientId, OrgId};
+
+use crate::{
+    home::Home,
+    init::{GATEWAY, OPERATOR},
+};
+
+/// A client with its keys, its ledger nodes and its gateways.
+#[derive(Clone)]
+pub struct Actor {
+    /// Who it is.
+    pub identity: Identity,
+    /// The ledger, every answer proven against genesis.
+    pub ledger: Arc<Ledger>,
+    /// Topic keys and senders.
+    pub keyring: Arc<Keyring>,
+    /// Gateways' certificates.
+    pub trust: Arc<Trust>,
+}
+
+impl Actor {
+    /// Loads the identity of `client` from `home`.
+    ///
+    /// # Errors
+    /// When it isn't enrolled here, or its files are damaged.
+    pub fn load(home: &Home, client: &ClientId) -> Result<Self> {
+        let dir = match client.name() {
+            OPERATOR => home.operator_dir(&client.org()),
+            GATEWAY => home.gateway_dir(&client.org()),
+            _ => home.client_dir(client),
+        };
+        let identity = Identity::load(&dir, None).with_context(|| {
+            format!(
+                "{client} can't be used from {}: enrol it with `sealwire device enrol {client}`",
+                dir.display()
+            )
+        })?;
+        Self::new(identity)
+    }
+
+    /// The actor of an identity.
+    ///
+    /// # Errors
+    /// When it knows no ledger node.
+    pub fn new(identity: Identity) -> Result<Self> {
+        let ledger = Arc::new(Ledger::of(&identity)?);
+        let trust = Arc::new(Trust::new(identity.genesis(), Some(ledger.clone()))?);
+        let keyring = Arc::new(Keyring::new(identity.clone(), ledger.clone()));
+        Ok(Self { identity, ledger, keyring, trust })
+    }
+
+    /// The gateway of `org`; without one, the first that the identity knows: its own organisation's.
+    ///
+    /// # Errors
+    /// When it knows none.
+    pub fn gateway(&self, org: Option<&OrgId>) -> Result<GatewayPeer> {
+        let client = org.map(|org| ClientId::new(org, GATEWAY)).transpose()?;
+        let found = self.identity.peers().gateway(client.as_ref()).cloned();
+        found.with_context(|| match org {
+            Some(org) => format!("no gateway of '{org}' is known to {}", self.identity.client()),
+            None => format!("no gateway is known to {}", self.identity.client()),
+        })
+    }
+
+    /// Logs in by SM2 at a gateway.
+    ///
+    /// # Errors
+    /// When the gateway can't be reached, isn't to be trusted, or refuses.
+    pub async fn connect(&self, org: Option<&OrgId>) -> Result<Session> {
+        let gateway = self.gateway(org)?;
+        let mut options = mqtt::Options::new(gateway.mqtt.clone());
+        options.expect = Some(gateway.client.clone());
+        self.connect_with(options).await.with_context(|| {
+            format!("{} can't log in at {} ({})", self.identity.client(), gateway.client, gateway.mqtt)
+        })
+    }
+
+    /// Logs in as `options` say.
+    ///
+    /// # Errors
+    /// As [`mqtt::connect`].
+    pub async fn connect_with(&self, options: mqtt::Options) -> Result<Session, mqtt::LoginError> {
+        mqtt::connect(&self.identity, self.keyring.clone(), self.trust.clone(), options).await
+    }
+}

@@ -1,0 +1,229 @@
+//! `sealwire device …`: enrol and revoke; log in, publish and subscribe as a client.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sealwire_client::{
+    Identity,
+    ledger::Applied,
+    mqtt::{QoS, ReceiveError, Session},
+    token,
+};
+use sealwire_envelope::{
+    Blob, CertId, ClientId, RegisterCertificate, RevokeCertificate, TopicFilter, TopicName,
+    login::TOKEN_MAX_LIFE_S, message::CONTENT_TYPE_DEFAULT, transaction::Call,
+};
+use sealwire_sm::{Role, SecretKey};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::{
+    actor::Actor,
+    cli::{At, Device, EnrolRole},
+    home::{self, Home},
+    init::{OPERATOR, certify, peers_for},
+    output::Output,
+    process::{now_ms, until_stopped},
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// The command's.
+pub async fn run(home: &Home, out: Output, command: Device) -> Result<()> {
+    match command {
+        Device::Enrol { client, role, days } => {
+            let enrolled = enrol(home, &client, role, days).await?;
+            out.print(&enrolled, |e| {
+                format!(
+                    "{} is enrolled as {}: certificate {} at height {}\nkey and certificate in {}",
+                    e.client, e.role, e.certificate, e.height, e.home
+                )
+            });
+            Ok(())
+        }
+        Device::Revoke { client, reason } => {
+            let (certificate, applied) = revoke(home, &client, reason).await?;
+            let text = serde_json::json!({
+                "client": client, "certificate": certificate, "height": applied.height,
+            });
+            out.print(&text, |_| format!("{client} is revoked since height {}", applied.height));
+            Ok(())
+        }
+        Device::Token { actor, at, life_s } => token_for(home, out, &actor.client, &at, life_s),
+        Device::Publish { actor, at, topic, message, qos } => {
+            publish(&Actor::load(home, &actor.client)?, out, &at, &topic, message, qos).await
+        }
+        Device::Subscribe { actor, at, topic, count } => {
+            subscribe(&Actor::load(home, &actor.client)?, out, &at, &topic, count).await
+        }
+    }
+}
+
+/// What enrolling made.
+#[derive(Debug, Serialize)]
+pub struct Enrolled {
+    /// Who.
+    pub client: ClientId,
+    /// As what.
+    pub role: Role,
+    /// Its certificate.
+    pub certificate: CertId,
+    /// The block that issued it.
+    pub height: u64,
+    /// Where its key is.
+    pub home: String,
+}
+
+/// Makes a client's key, issues its certificate and registers it.
+///
+/// # Errors
+/// When the organisation's keys aren't here, the client exists, or the ledger refuses.
+pub async fn enrol(
+    home: &Home,
+    client: &ClientId,
+    role: EnrolRole,
+    days: u32,
+) -> Result<Enrolled> {
+    let org = client.org();
+    let dir = home.client_dir(client);
+    ensure!(
+        !dir.join("client.key").exists(),
+        "{client} is enrolled already: its key is in {}",
+        dir.display()
+    );
+    let role = match role {
+        EnrolRole::Device => Role::Device,
+        EnrolRole::User => Role::User,
+    };
+    let (root_key, root) = home::read_root(&home.org(&org))?;
+    let operator = Actor::load(home, &ClientId::new(&org, OPERATOR)?)?;
+    let key = SecretKey::generate(&mut rand::rng());
+    let certificate =
+        certify(&root_key, &root, client, role, &key, now_ms() / 1000, days.into())?;
+    let call = Call::RegisterCertificate(RegisterCertificate {
+        der: Blob(certificate.der().to_vec()),
+    });
+    let applied = operator.ledger.call(&operator.identity, call).await?;
+    let peers = peers_for(&home.orgs_here()?, &org);
+    let genesis = Arc::new(home.genesis()?);
+    let identity = Identity::create(&dir, key, certificate, genesis, peers, None)?;
+    Ok(Enrolled {
+        client: client.clone(),
+        role,
+        certificate: identity.certificate_id(),
+        height: applied.height,
+        home: dir.display().to_string(),
+    })
+}
+
+async fn revoke(home: &Home, client: &ClientId, reason: String) -> Result<(CertId, Applied)> {
+    let operator = Actor::load(home, &ClientId::new(&client.org(), OPERATOR)?)?;
+    let record = operator.ledger.client(client).await?;
+    let record = record.with_context(|| format!("{client} has no certificate on the ledger"))?;
+    let certificate = record.certificate_id;
+    let call = Call::RevokeCertificate(RevokeCertificate { certificate, reason });
+    let applied = operator.ledger.call(&operator.identity, call).await?;
+    Ok((certificate, applied))
+}
+
+fn token_for(home: &Home, out: Output, client: &ClientId, at: &At, life_s: u64) -> Result<()> {
+    ensure!(
+        (1..=TOKEN_MAX_LIFE_S).contains(&life_s),
+        "a token lives 1 to {TOKEN_MAX_LIFE_S} s: say another --life-s"
+    );
+    let actor = Actor::load(home, client)?;
+    let gateway = actor.gateway(at.gateway.as_ref())?;
+    let token = token::create(&actor.identity, &gateway.client, Duration::from_secs(life_s));
+    let document = serde_json::json!({
+        "client": client, "gateway": gateway.client, "mqtt": gateway.mqtt, "token": token,
+    });
+    out.print(&document, |_| token.clone());
+    Ok(())
+}
+
+async fn publish(
+    actor: &Actor,
+    out: Output,
+    at: &At,
+    topic: &TopicName,
+    message: Option<String>,
+    qos: u8,
+) -> Result<()> {
+    let qos = match qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        2 => QoS::ExactlyOnce,
+        other => bail!("--qos is 0, 1 or 2, not {other}"),
+    };
+    let session = actor.connect(at.gateway.as_ref()).await?;
+    if let Some(message) = message {
+        publish_one(&session, out, topic, &message, qos).await?;
+    } else {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while let Some(line) = lines.next_line().await.context("standard input")? {
+            publish_one(&session, out, topic, &line, qos).await?;
+        }
+    }
+    session.close().await;
+    Ok(())
+}
+
+async fn publish_one(
+    session: &Session,
+    out: Output,
+    topic: &TopicName,
+    content: &str,
+    qos: QoS,
+) -> Result<()> {
+    let delivery = session.send(topic, CONTENT_TYPE_DEFAULT, content.as_bytes(), qos).await?;
+    let sequence = delivery.confirmed().await?.map(|header| header.sequence);
+    out.line(&serde_json::json!({ "topic": topic, "sequence": sequence }), |_| match sequence {
+        Some(sequence) => format!("published to {topic}, sequence {sequence}"),
+        None => format!("published to {topic}"),
+    });
+    Ok(())
+}
+
+async fn subscribe(
+    actor: &Actor,
+    out: Output,
+    at: &At,
+    filter: &TopicFilter,
+    count: Option<u64>,
+) -> Result<()> {
+    let session = actor.connect(at.gateway.as_ref()).await?;
+    let mut subscription = session.subscribe(filter).await?;
+    out.note(format_args!("subscribed to {filter}; Ctrl-C ends it"));
+    let stopped = until_stopped(false);
+    tokio::pin!(stopped);
+    let mut received = 0;
+    while count.is_none_or(|count| received < count) {
+        let next = tokio::select! {
+            next = subscription.next() => next,
+            result = &mut stopped => {
+                result?;
+                break;
+            }
+        };
+        match next {
+            Some(Ok(message)) => {
+                received += 1;
+                let text = String::from_utf8_lossy(&message.content).into_owned();
+                let document = serde_json::json!({
+                    "topic": message.topic,
+                    "sender": message.header.as_ref().map(|h| h.sender.to_string()),
+                    "sequence": message.header.as_ref().map(|h| h.sequence),
+                    "content_type": message.content_type,
+                    "content": text,
+                });
+                out.line(&document, |_| format!("{} {text}", message.topic));
+            }
+            Some(Err(error @ ReceiveError::Unreadable { .. })) => out.note(error),
+            Some(Err(error)) => return Err(error.into()),
+            None => break,
+        }
+    }
+    session.close().await;
+    Ok(())
+}
