@@ -20,7 +20,7 @@
 //! | `GET /v1/state/{key}?proof=true` (CBOR `ProvenEntry`) | everything that is read |
 //! | `GET /v1/status` | heights |
 
-mod http;
+pub(crate) mod http;
 mod state;
 
 use std::{
