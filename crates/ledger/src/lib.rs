@@ -10,11 +10,16 @@
 //! | [`mirror`] | the final state in memory |
 //! | [`application`] | the rules of a block, and when one is made |
 //! | [`engine`] | a validator, on any runtime |
+//! | [`chain`] | what any node offers to readers |
+//! | [`api`] | the HTTP interface |
+//! | [`trial`] | a throwaway consortium for tests and benchmarks |
 //!
 //! This is the only crate that knows the consensus engine (`commonware-*`).
 
+pub mod api;
 pub mod application;
 pub mod block;
+pub mod chain;
 pub mod crypto;
 pub mod engine;
 pub mod executor;
@@ -23,3 +28,4 @@ pub mod mempool;
 pub mod mirror;
 pub mod proof;
 pub mod state;
+pub mod trial;

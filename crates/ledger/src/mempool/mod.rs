@@ -61,6 +61,12 @@ pub enum SubmitError {
     /// The ledger hasn't begun, or this node hasn't read its state yet.
     #[error("the ledger has no block yet: try again in a moment")]
     Starting,
+    /// No validator could be asked.
+    #[error("no validator answers ({0}): try again in a moment")]
+    Away(String),
+    /// A validator that was asked refused it.
+    #[error("{}", .0.detail)]
+    Remote(Box<crate::api::Problem>),
     /// The node's own state can't be read.
     #[error("the node's state is damaged: ask another node, and tell this one's operator")]
     Damaged,

@@ -1,0 +1,321 @@
+//! Questions to the final state, each with a proof on request.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    routing::get,
+};
+use sealwire_contracts::{Action, Answer, Page, View};
+use sealwire_envelope::{
+    ClientId, EventKind, OrgId, TopicFilter, TopicName,
+    proof::StateProof,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::{Node, Problem};
+use crate::chain::Certified;
+
+/// How often an answer is computed again because a block came between it and its proof.
+const PROOF_ATTEMPTS: usize = 8;
+
+/// Most proofs in one answer.
+const PROOFS_MAX: usize = 256;
+
+pub(super) fn routes() -> Router<Node> {
+    Router::new()
+        .route("/v1/state/{key}", get(state))
+        .route("/v1/clients/{id}", get(client))
+        .route("/v1/clients/{id}/events", get(events_of))
+        .route("/v1/organisations/{org}/clients", get(clients_of))
+        .route("/v1/gateways/{id}/events", get(gateway_events))
+        .route("/v1/topics/{*topic}", get(topic))
+        .route("/v1/explain", get(explain))
+}
+
+/// Whether the answer shall carry proofs.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Proof {
+    /// Attach proofs.
+    #[serde(default)]
+    proof: bool,
+}
+
+/// Which part of a list, and whether with proofs.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct List {
+    /// Attach proofs.
+    #[serde(default)]
+    proof: bool,
+    /// Only events of this kind, for instance `connected`.
+    kind: Option<String>,
+    /// Go on after this key (`next` of the page before), hexadecimal.
+    after: Option<String>,
+    /// Most entries; at most 1,000, 100 when left out.
+    limit: Option<usize>,
+    /// Newest first.
+    #[serde(default)]
+    newest_first: bool,
+}
+
+impl List {
+    fn page(&self) -> Result<Page, Problem> {
+        let after = self.after.as_ref().map(hex::decode).transpose();
+        Ok(Page {
+            after: after.map_err(|error| Problem::argument(format!("after: {error}")))?,
+            limit: self.limit.unwrap_or(100),
+            newest_first: self.newest_first,
+        })
+    }
+}
+
+/// A decision to be explained.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Question {
+    /// Who.
+    client: String,
+    /// `connect`, `publish`, `subscribe`, `read` or `compute`.
+    action: String,
+    /// Topic name, or filter for `subscribe`; none for `connect`.
+    topic: Option<String>,
+    /// At which time, Unix milliseconds; the last block's when left out.
+    now_ms: Option<u64>,
+    /// Attach proofs.
+    #[serde(default)]
+    proof: bool,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    key: String,
+    value: Option<String>,
+    proof: StateProof,
+}
+
+#[derive(Serialize)]
+struct Proofs {
+    entries: Vec<Entry>,
+    #[serde(flatten)]
+    certified: Certified,
+}
+
+/// What was asked, and proofs under one root, of the same height.
+async fn answer<T: Serialize + Send>(
+    node: &Node,
+    with_proof: bool,
+    ask: impl Fn(&View) -> Answer<T>,
+) -> Result<Json<Value>, Problem> {
+    for _ in 0..PROOF_ATTEMPTS {
+        let answer = ask(&node.mirror().view());
+        let mut body = json!({
+            "value": answer.value,
+            "height": answer.height,
+            "keys": answer.keys.iter().map(hex::encode).collect::<Vec<_>>(),
+            "next": answer.next.as_ref().map(hex::encode),
+        });
+        if !with_proof {
+            return Ok(Json(body));
+        }
+        if let Some(proofs) = proofs(node, &answer.keys, answer.height).await? {
+            body["proof"] = json!(proofs);
+            return Ok(Json(body));
+        }
+    }
+    let detail = "blocks come faster than proofs: ask again";
+    Err(Problem::unavailable("busy", "The state moves too fast", detail))
+}
+
+/// Proofs of `keys` at `height`; none when the state has moved on.
+async fn proofs(node: &Node, keys: &[Vec<u8>], height: u64) -> Result<Option<Proofs>, Problem> {
+    if keys.len() > PROOFS_MAX {
+        let detail = format!("{} entries would need a proof, at most {PROOFS_MAX} get one: ask for a smaller page", keys.len());
+        return Err(Problem::argument(detail));
+    }
+    let proven = node.prove(keys).await?;
+    if proven.height != height {
+        return Ok(None);
+    }
+    let Some(certified) = node.certified(height).await else {
+        return Ok(None);
+    };
+    let entries = keys
+        .iter()
+        .zip(proven.entries)
+        .map(|(key, (value, proof))| Entry {
+            key: hex::encode(key),
+            value: value.map(hex::encode),
+            proof,
+        })
+        .collect();
+    Ok(Some(Proofs { entries, certified }))
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| Problem::argument(error.to_string()))
+}
+
+#[utoipa::path(
+    get, path = "/v1/state/{key}",
+    params(("key" = String, Path, description = "State key, hexadecimal"), Proof),
+    responses(
+        (status = 200, description = "The entry's value, or null, and on request its proof", body = Object),
+        (status = 400, description = "Not hexadecimal", body = Problem),
+    )
+)]
+pub(super) async fn state(
+    State(node): State<Node>,
+    Path(key): Path<String>,
+    Query(query): Query<Proof>,
+) -> Result<Json<Value>, Problem> {
+    let key = hex::decode(&key).map_err(|error| Problem::argument(format!("key: {error}")))?;
+    answer(&node, query.proof, |view| Answer {
+        value: view.entry(&key).map(hex::encode),
+        keys: vec![key.clone()],
+        next: None,
+        height: view.height(),
+    })
+    .await
+}
+
+#[utoipa::path(
+    get, path = "/v1/clients/{id}",
+    params(("id" = String, Path, description = "Client id, `organisation.name`"), Proof),
+    responses(
+        (status = 200, description = "The client's record, or null", body = Object),
+        (status = 400, description = "Not a client id", body = Problem),
+    )
+)]
+pub(super) async fn client(
+    State(node): State<Node>,
+    Path(id): Path<String>,
+    Query(query): Query<Proof>,
+) -> Result<Json<Value>, Problem> {
+    let id: ClientId = parse(&id)?;
+    answer(&node, query.proof, |view| view.client(&id)).await
+}
+
+#[utoipa::path(
+    get, path = "/v1/organisations/{org}/clients",
+    params(("org" = String, Path, description = "Organisation"), List),
+    responses(
+        (status = 200, description = "All clients of the organisation", body = Object),
+        (status = 400, description = "Bad argument", body = Problem),
+    )
+)]
+pub(super) async fn clients_of(
+    State(node): State<Node>,
+    Path(org): Path<String>,
+    Query(list): Query<List>,
+) -> Result<Json<Value>, Problem> {
+    let (org, page): (OrgId, _) = (parse(&org)?, list.page()?);
+    answer(&node, list.proof, |view| view.clients_of(&org, &page)).await
+}
+
+#[utoipa::path(
+    get, path = "/v1/clients/{id}/events",
+    params(("id" = String, Path, description = "Client id"), List),
+    responses(
+        (status = 200, description = "The client's connection events, of one kind or all", body = Object),
+        (status = 400, description = "Bad argument", body = Problem),
+    )
+)]
+pub(super) async fn events_of(
+    State(node): State<Node>,
+    Path(id): Path<String>,
+    Query(list): Query<List>,
+) -> Result<Json<Value>, Problem> {
+    let (id, page): (ClientId, _) = (parse(&id)?, list.page()?);
+    let kind = list.kind.as_deref().map(parse::<EventKind>).transpose()?;
+    answer(&node, list.proof, |view| view.events_of(&id, kind, &page)).await
+}
+
+#[utoipa::path(
+    get, path = "/v1/gateways/{id}/events",
+    params(("id" = String, Path, description = "The gateway's client id"), List),
+    responses(
+        (status = 200, description = "All connection records of the gateway", body = Object),
+        (status = 400, description = "Bad argument", body = Problem),
+    )
+)]
+pub(super) async fn gateway_events(
+    State(node): State<Node>,
+    Path(id): Path<String>,
+    Query(list): Query<List>,
+) -> Result<Json<Value>, Problem> {
+    let (id, page): (ClientId, _) = (parse(&id)?, list.page()?);
+    answer(&node, list.proof, |view| view.events_of_gateway(&id, &page)).await
+}
+
+#[utoipa::path(
+    get, path = "/v1/topics/{topic}",
+    params(("topic" = String, Path, description = "Topic name"), Proof),
+    responses(
+        (status = 200, description = "The topic and the grants on it", body = Object),
+        (status = 400, description = "Not a topic name", body = Problem),
+    )
+)]
+pub(super) async fn topic(
+    State(node): State<Node>,
+    Path(topic): Path<String>,
+    Query(query): Query<Proof>,
+) -> Result<Json<Value>, Problem> {
+    let topic: TopicName = parse(&topic)?;
+    answer(&node, query.proof, |view| {
+        let (entry, grants) = (view.topic(&topic), view.grants_of_topic(&topic));
+        Answer {
+            value: json!({ "topic": entry.value, "grants": grants.value }),
+            keys: [entry.keys, grants.keys].concat(),
+            next: None,
+            height: view.height(),
+        }
+    })
+    .await
+}
+
+#[utoipa::path(
+    get, path = "/v1/explain",
+    params(Question),
+    responses(
+        (status = 200, description = "Whether the client may, and why", body = Object),
+        (status = 400, description = "Bad argument", body = Problem),
+    )
+)]
+pub(super) async fn explain(
+    State(node): State<Node>,
+    Query(question): Query<Question>,
+) -> Result<Json<Value>, Problem> {
+    let client: ClientId = parse(&question.client)?;
+    let named = || {
+        question.topic.as_deref().ok_or_else(|| Problem::argument("the argument 'topic' is missing"))
+    };
+    let name = || named().and_then(parse::<TopicName>);
+    let (mut topic, mut filter) = (None, None);
+    match question.action.as_str() {
+        "connect" => {}
+        "publish" | "read" | "compute" => topic = Some(name()?),
+        "subscribe" => filter = Some(named().and_then(parse::<TopicFilter>)?),
+        other => {
+            let detail = format!("'{other}' is no action: connect, publish, subscribe, read or compute");
+            return Err(Problem::argument(detail));
+        }
+    }
+    answer(&node, question.proof, |view| {
+        let action = match (question.action.as_str(), &topic, &filter) {
+            ("publish", Some(topic), _) => Action::Publish(topic),
+            ("read", Some(topic), _) => Action::Read(topic),
+            ("compute", Some(topic), _) => Action::Compute(topic),
+            (_, _, Some(filter)) => Action::Subscribe(filter),
+            _ => Action::Connect,
+        };
+        let now_ms = question.now_ms.unwrap_or(view.time_ms());
+        let decision = view.decide(&client, action, now_ms);
+        Answer {
+            keys: decision.keys.clone(),
+            next: None,
+            height: decision.height,
+            value: decision,
+        }
+    })
+    .await
+}

@@ -1,0 +1,65 @@
+//! Four validators from a seed: agreement, one state root, nothing accepted is lost.
+//!
+//! `SEALWIRE_SEEDS` sets how many seeds are run (default 3; nightly many).
+
+mod cluster;
+#[path = "cluster/checker.rs"]
+mod checker;
+
+use std::{sync::Arc, time::Duration};
+
+use checker::Checker;
+use cluster::{Cluster, Node};
+use commonware_runtime::{Clock as _, Runner as _, deterministic};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use sealwire_envelope::TxId;
+use sealwire_ledger::{mempool::SubmitError, trial::Trial};
+
+/// Longest simulated time of one run.
+const RUN_MAX: Duration = Duration::from_secs(600);
+
+fn seeds() -> u64 {
+    std::env::var("SEALWIRE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3)
+}
+
+fn runner(seed: u64) -> deterministic::Runner {
+    deterministic::Runner::new(
+        deterministic::Config::new().with_seed(seed).with_timeout(Some(RUN_MAX)),
+    )
+}
+
+async fn submit(cluster: &Cluster, to: &Node, nonce: u64) -> Option<TxId> {
+    let height = to.mirror.view().height();
+    let tx = cluster.trial.transaction(nonce as usize, nonce, height + 500);
+    match to.mempool.submit(&tx.to_bytes()).await {
+        Ok(id) => Some(id),
+        Err(SubmitError::Starting) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn four_validators_agree_and_finalise_what_they_accept() {
+    for seed in 0..seeds() {
+        runner(seed).start(|context| async move {
+            let trial = Arc::new(Trial::new(seed, 4, 0).unwrap());
+            let mut cluster = Cluster::new(context, trial).await;
+            cluster.start_all().await;
+            cluster.reach(1).await;
+            let mut accepted = Vec::new();
+            for nonce in 0..40 {
+                accepted.extend(submit(&cluster, cluster.node(nonce as usize % 4), nonce).await);
+                cluster.wait(Duration::from_millis(20)).await;
+            }
+            assert_eq!(accepted.len(), 40);
+            cluster.wait(Duration::from_secs(3)).await;
+            let mut checker = Checker::default();
+            for (_, node) in cluster.nodes() {
+                checker.look(node).await;
+                assert_eq!(node.mempool.counts().pending, 0);
+                assert_eq!(node.mempool.counts().verified, 40, "each is verified once per node");
+            }
+            checker.assert_final(&accepted);
+        });
+    }
+}
