@@ -1,7 +1,7 @@
 //! State entries: what lies under each key of [`crate::keys`].
 //!
 //! Values are canonical CBOR (arrays, definite lengths, shortest integers), so that one state has one
-//! root. Where an entry repeats something a caller sent, it holds the envelope's own type.
+//! root. Absent fields at the end of an entry are left out, others are null. Where an entry repeats something a caller sent, it holds the envelope's own type.
 
 use minicbor::{Decode, Encode};
 use sealwire_envelope::{

@@ -73,7 +73,7 @@ codes! {
     SelfRevocation = 210, "Operators can't revoke their own certificate: another operator of the organisation must send this.";
     ReasonInvalid = 211, "The reason is too long: shorten it.";
 
-    OutsidePrefix = 301, "The topic lies outside the sender's prefix: register topics under '<organisation>/<name>/'.";
+    OutsidePrefix = 301, "The topic lies outside the sender's prefix: register topics that begin with your organisation's and your own name.";
     TopicKnown = 302, "The topic is registered already: nothing is left to do, or choose another name.";
     UnknownTopic = 303, "The topic isn't registered: its owner must register it first.";
     NotOwner = 304, "Only the topic's owner may do this: ask the owner.";
