@@ -7,11 +7,11 @@ use sealwire_client::{
     Identity,
     ledger::Applied,
     mqtt::{QoS, ReceiveError, Session},
-    token,
+    operator, token,
 };
 use sealwire_envelope::{
-    Blob, CertId, ClientId, RegisterCertificate, RevokeCertificate, TopicFilter, TopicName,
-    login::TOKEN_MAX_LIFE_S, message::CONTENT_TYPE_DEFAULT, transaction::Call,
+    CertId, ClientId, TopicFilter, TopicName, login::TOKEN_MAX_LIFE_S,
+    message::CONTENT_TYPE_DEFAULT,
 };
 use sealwire_sm::{Role, SecretKey};
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub async fn run(home: &Home, out: Output, command: Device) -> Result<()> {
             Ok(())
         }
         Device::Revoke { client, reason } => {
-            let (certificate, applied) = revoke(home, &client, reason).await?;
+            let (certificate, applied) = revoke(home, &client, &reason).await?;
             let text = serde_json::json!({
                 "client": client, "certificate": certificate, "height": applied.height,
             });
@@ -97,14 +97,11 @@ pub async fn enrol(
         EnrolRole::User => Role::User,
     };
     let (root_key, root) = home::read_root(&home.org(&org))?;
-    let operator = Actor::load(home, &ClientId::new(&org, OPERATOR)?)?;
+    let staff = Actor::load(home, &ClientId::new(&org, OPERATOR)?)?;
     let key = SecretKey::generate(&mut rand::rng());
     let certificate =
         certify(&root_key, &root, client, role, &key, now_ms() / 1000, days.into())?;
-    let call = Call::RegisterCertificate(RegisterCertificate {
-        der: Blob(certificate.der().to_vec()),
-    });
-    let applied = operator.ledger.call(&operator.identity, call).await?;
+    let applied = operator::register(&staff.ledger, &staff.identity, &certificate).await?;
     let peers = peers_for(&home.orgs_here()?, &org);
     let genesis = Arc::new(home.genesis()?);
     let identity = Identity::create(&dir, key, certificate, genesis, peers, None)?;
@@ -117,14 +114,13 @@ pub async fn enrol(
     })
 }
 
-async fn revoke(home: &Home, client: &ClientId, reason: String) -> Result<(CertId, Applied)> {
-    let operator = Actor::load(home, &ClientId::new(&client.org(), OPERATOR)?)?;
-    let record = operator.ledger.client(client).await?;
+async fn revoke(home: &Home, client: &ClientId, reason: &str) -> Result<(CertId, Applied)> {
+    let staff = Actor::load(home, &ClientId::new(&client.org(), OPERATOR)?)?;
+    let record = staff.ledger.client(client).await?;
     let record = record.with_context(|| format!("{client} has no certificate on the ledger"))?;
-    let certificate = record.certificate_id;
-    let call = Call::RevokeCertificate(RevokeCertificate { certificate, reason });
-    let applied = operator.ledger.call(&operator.identity, call).await?;
-    Ok((certificate, applied))
+    let id = record.certificate_id;
+    let applied = operator::revoke(&staff.ledger, &staff.identity, id, reason).await?;
+    Ok((id, applied))
 }
 
 fn token_for(home: &Home, out: Output, client: &ClientId, at: &At, life_s: u64) -> Result<()> {
