@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use commonware_consensus::types::Height;
 use commonware_parallel::Strategy;
-use sealwire_envelope::{BlockBundle, Finality, Header, Transaction, TxId, proof::StateProof};
+use sealwire_envelope::{
+    BlockBundle, Finality, Transaction, TxId, proof::StateProof, receipt::FinalityProof,
+};
 use serde::Serialize;
 
 use crate::{
@@ -41,18 +43,6 @@ pub struct Proven {
     pub entries: Vec<(Option<Vec<u8>>, StateProof)>,
 }
 
-/// A header and what makes it final.
-#[derive(Clone, Debug, Serialize)]
-pub struct Certified {
-    /// The header asked for.
-    pub header: Header,
-    /// The headers after it, up to the one that the certificate is for; none when it is for
-    /// `header` itself.
-    pub descendants: Vec<Header>,
-    /// The certificate.
-    pub finality: Finality,
-}
-
 /// A node's ledger.
 #[async_trait]
 pub trait Chain: Send + Sync + 'static {
@@ -81,14 +71,13 @@ pub trait Chain: Send + Sync + 'static {
     fn pending(&self, id: &TxId) -> bool;
 
     /// A final header with its certificate, or with the headers up to one that has one.
-    async fn certified(&self, height: u64) -> Option<Certified> {
+    async fn certified(&self, height: u64) -> Option<FinalityProof> {
         let mut headers = Vec::new();
         for height in (height..).take(UNCERTIFIED_BLOCKS_MAX) {
             let bundle = self.bundle(height).await?;
             headers.push(bundle.header);
             if let Some(finality) = bundle.finality {
-                let header = headers.remove(0);
-                return Some(Certified { header, descendants: headers, finality });
+                return Some(FinalityProof { headers, finality });
             }
         }
         None

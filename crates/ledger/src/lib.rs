@@ -12,6 +12,7 @@
 //! | [`engine`] | a validator, on any runtime |
 //! | [`chain`] | what any node offers to readers |
 //! | [`api`] | the HTTP interface |
+//! | [`node`] | a validator as a process runs it |
 //! | [`trial`] | a throwaway consortium for tests and benchmarks |
 //!
 //! This is the only crate that knows the consensus engine (`commonware-*`).
@@ -26,6 +27,7 @@ pub mod executor;
 pub mod limits;
 pub mod mempool;
 pub mod mirror;
+pub mod node;
 pub mod proof;
 pub mod state;
 pub mod trial;

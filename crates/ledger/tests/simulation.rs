@@ -3,15 +3,11 @@
 //! `SEALWIRE_SEEDS` sets how many seeds are run (default 3; nightly many).
 
 mod cluster;
-#[path = "cluster/checker.rs"]
-mod checker;
 
 use std::{sync::Arc, time::Duration};
 
-use checker::Checker;
-use cluster::{Cluster, Node};
-use commonware_runtime::{Clock as _, Runner as _, deterministic};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use cluster::{Cluster, Node, checker::Checker};
+use commonware_runtime::{Runner as _, deterministic};
 use sealwire_envelope::TxId;
 use sealwire_ledger::{mempool::SubmitError, trial::Trial};
 

@@ -1,24 +1,34 @@
 //! Questions to the final state, each with a proof on request.
+//!
+//! `/v1/state/{key}` answers in CBOR where the request's `Accept` says `application/cbor`: then as a
+//! [`ProvenEntry`], which `sealwire-receipt` verifies against genesis alone.
+
+use std::time::Duration;
 
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use sealwire_contracts::{Action, Answer, Page, View};
 use sealwire_envelope::{
     ClientId, EventKind, OrgId, TopicFilter, TopicName,
     proof::StateProof,
+    receipt::{FinalityProof, ProvenEntry, RECEIPT_VERSION},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::{Node, Problem};
-use crate::chain::Certified;
 
 /// How often an answer is computed again because a block came between it and its proof.
 const PROOF_ATTEMPTS: usize = 8;
+
+/// Pause before that.
+const PROOF_PAUSE: Duration = Duration::from_millis(20);
 
 /// Most proofs in one answer.
 const PROOFS_MAX: usize = 256;
@@ -96,8 +106,7 @@ struct Entry {
 #[derive(Serialize)]
 struct Proofs {
     entries: Vec<Entry>,
-    #[serde(flatten)]
-    certified: Certified,
+    finality: FinalityProof,
 }
 
 /// What was asked, and proofs under one root, of the same height.
@@ -121,6 +130,7 @@ async fn answer<T: Serialize + Send>(
             body["proof"] = json!(proofs);
             return Ok(Json(body));
         }
+        tokio::time::sleep(PROOF_PAUSE).await;
     }
     let detail = "blocks come faster than proofs: ask again";
     Err(Problem::unavailable("busy", "The state moves too fast", detail))
@@ -136,7 +146,7 @@ async fn proofs(node: &Node, keys: &[Vec<u8>], height: u64) -> Result<Option<Pro
     if proven.height != height {
         return Ok(None);
     }
-    let Some(certified) = node.certified(height).await else {
+    let Some(finality) = node.certified(height).await else {
         return Ok(None);
     };
     let entries = keys
@@ -148,7 +158,7 @@ async fn proofs(node: &Node, keys: &[Vec<u8>], height: u64) -> Result<Option<Pro
             proof,
         })
         .collect();
-    Ok(Some(Proofs { entries, certified }))
+    Ok(Some(Proofs { entries, finality }))
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
@@ -167,8 +177,14 @@ pub(super) async fn state(
     State(node): State<Node>,
     Path(key): Path<String>,
     Query(query): Query<Proof>,
-) -> Result<Json<Value>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let key = hex::decode(&key).map_err(|error| Problem::argument(format!("key: {error}")))?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("application/cbor")) {
+        let body = sealwire_envelope::encode(&proven(&node, key).await?);
+        return Ok(([(header::CONTENT_TYPE, "application/cbor")], body).into_response());
+    }
     answer(&node, query.proof, |view| Answer {
         value: view.entry(&key).map(hex::encode),
         keys: vec![key.clone()],
@@ -176,6 +192,22 @@ pub(super) async fn state(
         height: view.height(),
     })
     .await
+    .map(IntoResponse::into_response)
+}
+
+/// One entry with its proof, under whichever root is newest.
+async fn proven(node: &Node, key: Vec<u8>) -> Result<ProvenEntry, Problem> {
+    for _ in 0..PROOF_ATTEMPTS {
+        let mut proven = node.prove(std::slice::from_ref(&key)).await?;
+        if let (Some(finality), Some((value, proof))) =
+            (node.certified(proven.height).await, proven.entries.pop())
+        {
+            return Ok(ProvenEntry { version: RECEIPT_VERSION, key, value, proof, finality });
+        }
+        tokio::time::sleep(PROOF_PAUSE).await;
+    }
+    let detail = "the newest block has no certificate yet: ask again";
+    Err(Problem::unavailable("starting", "There is no proof yet", detail))
 }
 
 #[utoipa::path(

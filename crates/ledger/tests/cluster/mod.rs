@@ -4,6 +4,8 @@
 //! [`run`] may end the whole runtime and go on from what was on the disks ([`Cluster`]'s owner
 //! keeps the [`Checkpoint`](commonware_runtime::deterministic::Checkpoint)).
 
+pub mod checker;
+
 use std::{sync::Arc, time::Duration};
 
 use commonware_cryptography::Signer as _;
@@ -193,12 +195,13 @@ impl Cluster {
     pub async fn reach(&self, height: u64) {
         for (number, node) in self.nodes() {
             let mut heights = node.mirror.height();
-            let reached = heights.wait_for(|now| *now >= height);
-            self.context
-                .timeout(Duration::from_secs(120), reached)
-                .await
-                .unwrap_or_else(|_| panic!("validator {number} doesn't reach {height}"))
-                .expect("the mirror lives as long as the node");
+            let reached = async move {
+                while *heights.borrow_and_update() < height {
+                    heights.changed().await.expect("the mirror lives as long as the node");
+                }
+            };
+            let outcome = self.context.timeout(Duration::from_secs(120), reached).await;
+            assert!(outcome.is_ok(), "validator {number} doesn't reach {height}");
         }
     }
 
