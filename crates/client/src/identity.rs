@@ -351,7 +351,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let identity = world.identity("acme.press-7", dir.path());
         identity.sequence().next().await.unwrap();
-        for name in ["client.key", "client.crt", "genesis.json", "peers.json", "sequence"] {
+        for name in ["client.key", "client.crt", "genesis.json", "peers.json", "sequence", "sequence.lock"]
+        {
             let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }

@@ -28,6 +28,8 @@ const KEYS_MAX: usize = 4_096;
 const SENDERS_MAX: usize = 4_096;
 /// How long a topic's epoch is believed to be the present one.
 pub const EPOCH_BELIEVED: Duration = Duration::from_secs(5);
+/// How long the ledger may take to say so again; then what is remembered counts.
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(1);
 /// How soon a sender that was looked up is looked up again, when its signature is wrong.
 const SENDER_AGAIN: Duration = Duration::from_secs(5);
 
@@ -140,15 +142,18 @@ impl Keyring {
         {
             return Ok(entry.clone());
         }
-        let entry = match (self.ledger.topic(topic).await, known) {
-            (Ok(Some(entry)), _) => entry,
-            (Ok(None), _) => return Err(KeyringError::UnknownTopic { topic: topic.clone() }),
-            (Err(error), Some((entry, _))) => {
-                tracing::warn!(%error, %topic, "sealing with the last known key");
-                entry
-            }
-            (Err(error), None) => return Err(error.into()),
+        let asked = self.ledger.topic(topic);
+        let answer = match &known {
+            None => asked.await?,
+            Some((entry, _)) => match tokio::time::timeout(ASK_AGAIN_MAX, asked).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!(%topic, "the ledger is away: sealing with the last known key");
+                    Some(entry.clone())
+                }
+            },
         };
+        let entry = answer.ok_or_else(|| KeyringError::UnknownTopic { topic: topic.clone() })?;
         lock(&self.topics).insert(topic.clone(), (entry.clone(), Instant::now()));
         Ok(entry)
     }

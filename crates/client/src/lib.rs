@@ -1,4 +1,73 @@
 //! Log in, publish, subscribe, fetch and verify as a device or user.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`identity`] | key, certificate, genesis and peers of a client, in its home directory |
+//! | [`sequence`] | message sequences that never repeat, kill -9 included |
+//! | [`ledger`] | transactions, outcomes, proven reads of the state |
+//! | [`trust`] | which gateways are believed |
+//! | [`mqtt`] | sessions at a gateway: SM2 login, sealed messages |
+//! | [`token`] | passwords for clients without SM2 (`mosquitto_pub`) |
+//! | [`keyring`] | topic keys and senders' keys, remembered |
+//! | [`owner`] | register topics, grant, revoke with rotation |
+//! | [`archive`] | fetch packages and records, verify them, make receipts |
+//! | [`operator`] | issue, register and revoke certificates |
+//!
+//! # A device
+//! Its home was made by `sealwire device enrol`; it publishes one reading a second, and what it
+//! published is on the gateway's disk when `publish` returns.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc, time::Duration};
+//! use sealwire_client::{Identity, Keyring, Ledger, Trust, mqtt::{self, Options, Reconnect}};
+//!
+//! # async fn device() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = Identity::load(Path::new("/var/lib/press-7"), None)?;
+//! let ledger = Arc::new(Ledger::of(&identity)?);
+//! let trust = Arc::new(Trust::new(identity.genesis(), Some(ledger.clone()))?);
+//! let keyring = Arc::new(Keyring::new(identity.clone(), ledger));
+//! let gateway = identity.peers().gateway(None).ok_or("peers.json names no gateway")?;
+//! let reconnect = Some(Reconnect::default());
+//! let options = Options { reconnect, ..Options::new(&gateway.mqtt) };
+//! let session = mqtt::connect(&identity, keyring, trust, options).await?;
+//! let topic = format!("{}temperature", identity.client().topic_prefix()).parse()?;
+//! loop {
+//!     let reading = format!(r#"[{{"n":"temperature","u":"Cel","v":{}}}]"#, 21.5);
+//!     session.publish(&topic, "application/senml+json", reading.as_bytes()).await?;
+//!     tokio::time::sleep(Duration::from_secs(1)).await;
+//! }
+//! # }
+//! ```
+//!
+//! # An owner and a reader
+//! ```no_run
+//! # use std::sync::Arc;
+//! use sealwire_client::{Archive, Keyring, Ledger, Owner, archive, mqtt::Session, owner::Terms};
+//! use sealwire_envelope::{ClientId, Rights, TopicMode, TopicName};
+//!
+//! # async fn owner(keyring: Arc<Keyring>, reader: &ClientId, topic: &TopicName)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! let owner = Owner::new(keyring);
+//! owner.register(topic, TopicMode::Sealed).await?;
+//! let terms = Terms { rights: Rights::SUBSCRIBE | Rights::READ, ..Terms::default() };
+//! owner.grant(topic, reader, terms).await?;
+//! owner.revoke(topic, reader).await?;
+//! # Ok(()) }
+//! # async fn reader(session: Session, keyring: Arc<Keyring>, ledger: &Ledger, store: Archive,
+//! # topic: &TopicName) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut messages = session.subscribe(&topic.to_filter()).await?;
+//! while let Some(message) = messages.next().await {
+//!     println!("{:?}", message?);
+//! }
+//! for listed in store.packages(topic, 0, 100).await?.packages {
+//!     let record = store.record(&listed.package, 0).await?;
+//!     let (receipt, verified) = store.receipt(ledger, &record).await?;
+//!     let opened = archive::open(&keyring, &receipt.record).await?;
+//!     println!("{} bytes, recorded at height {}", opened.content.len(), verified.anchored_height);
+//! }
+//! # Ok(()) }
+//! ```
+#![deny(missing_docs)]
 
 pub mod archive;
 mod bounded;

@@ -106,12 +106,11 @@ fn clock_floor() -> u64 {
 /// Reserves a block, not below `floor`.
 fn reserve(path: &Path, floor: u64) -> Result<Range<u64>, SequenceError> {
     let failed = |source| SequenceError::Io { path: path.to_owned(), source };
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path.with_extension("lock"))
-        .map_err(failed)?;
+    let mut options = fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(path.with_extension("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
     let start = match fs::read_to_string(path) {
         Ok(text) => text

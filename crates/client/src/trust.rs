@@ -85,6 +85,8 @@ pub struct Trust {
     pinned: BTreeMap<CertId, (Gateway, Certificate)>,
     ledger: Option<Arc<Ledger>>,
     seen: Mutex<Bounded<CertId, (Gateway, Instant)>>,
+    /// One asks the ledger, the others wait for its answer.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Trust {
@@ -94,7 +96,8 @@ impl Trust {
     /// When genesis has a certificate that can't be read.
     pub fn new(genesis: &Genesis, ledger: Option<Arc<Ledger>>) -> Result<Self, TrustError> {
         let seen = Mutex::new(Bounded::new(GATEWAYS_MAX));
-        let mut trust = Self { pinned: BTreeMap::new(), ledger, seen };
+        let asking = tokio::sync::Mutex::default();
+        let mut trust = Self { pinned: BTreeMap::new(), ledger, seen, asking };
         for der in genesis.orgs.iter().flat_map(|org| &org.certificates) {
             let certificate = Certificate::from_der(der)?;
             if certificate.role == Role::Gateway {
@@ -127,8 +130,11 @@ impl Trust {
     /// # Errors
     /// [`TrustError`] when it isn't to be believed.
     pub async fn gateway(&self, id: CertId) -> Result<Gateway, TrustError> {
-        let seen = self.seen().get(&id).cloned();
-        if let Some((gateway, _)) = seen.filter(|(_, at)| at.elapsed() < BELIEVED) {
+        if let Some(gateway) = self.remembered(id) {
+            return Ok(gateway);
+        }
+        let _turn = self.asking.lock().await;
+        if let Some(gateway) = self.remembered(id) {
             return Ok(gateway);
         }
         let pinned = self.pinned(id);
@@ -160,6 +166,11 @@ impl Trust {
         };
         self.seen().insert(id, (gateway.clone(), Instant::now()));
         Ok(gateway)
+    }
+
+    fn remembered(&self, id: CertId) -> Option<Gateway> {
+        let seen = self.seen().get(&id).cloned();
+        seen.filter(|(_, at)| at.elapsed() < BELIEVED).map(|(gateway, _)| gateway)
     }
 
     fn pinned(&self, id: CertId) -> Result<Option<Gateway>, TrustError> {

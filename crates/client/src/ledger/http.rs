@@ -23,6 +23,8 @@ pub struct Problem {
     pub title: String,
     /// What it is this time.
     pub detail: String,
+    /// Number of the contract's code, when a contract would refuse the transaction.
+    pub code: Option<u16>,
 }
 
 impl std::fmt::Display for Problem {

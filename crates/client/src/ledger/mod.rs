@@ -7,9 +7,8 @@
 //!
 //! - *A node may be behind.* [`Ledger`] remembers the greatest height of an outcome it has seen and
 //!   reads nothing older: whoever has registered a topic sees it.
-//! - *A list may leave something out.* So lists are read from entries that hold the whole list (the
-//!   readers of a topic) where there is one; [`Ledger::packages_of`] is as complete as the node is
-//!   honest, and each package in it is proven.
+//! - *A list may leave something out.* So lists are read from entries that hold the whole list: the
+//!   readers of a topic. Other lists ([`Ledger::get_json`]) are as complete as the node is honest.
 //! - *A node may keep a transaction back.* [`Ledger::outcome`] ends when the transaction's expiry
 //!   height has passed.
 //!
@@ -17,7 +16,7 @@
 //! |---|---|
 //! | `POST /v1/transactions` (CBOR) | [`Ledger::submit`] |
 //! | `GET /v1/transactions/{id}?wait_ms=` | waiting in [`Ledger::outcome`]; the outcome itself is read from the state |
-//! | `GET /v1/state/{key}?proof=true` (CBOR `ProvenEntry`) | everything that is read |
+//! | `GET /v1/state/{key}` (`Accept: application/cbor`: a `ProvenEntry`) | everything that is read |
 //! | `GET /v1/status` | heights |
 
 pub(crate) mod http;

@@ -45,7 +45,7 @@ impl Ledger {
     }
 
     async fn proven_once(&self, key: &[u8]) -> Result<ProvenEntry, LedgerError> {
-        let path = format!("/v1/state/{}?proof=true", hex::encode(key));
+        let path = format!("/v1/state/{}", hex::encode(key));
         let (bytes, node) = self.get_cbor(&path).await?;
         self.check(key, &bytes, &node).inspect_err(|_| self.leave_named(&node))
     }
