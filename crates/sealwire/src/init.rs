@@ -21,7 +21,12 @@ use sealwire_sm::{
     keyfile,
 };
 
-use crate::home::{self, Home, OrgConfig, Peer};
+use crate::{
+    cli::Init,
+    home::{self, Home, OrgConfig, Peer},
+    output::Output,
+    process::now_ms,
+};
 
 const DAY_S: u64 = 86_400;
 /// How long a root is valid, in days.
@@ -81,6 +86,45 @@ impl Addresses {
             gateway_http: at(3),
         })
     }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`run`].
+pub fn command(home: &Home, out: Output, args: Init) -> Result<()> {
+    let mut orgs = Vec::new();
+    for (index, org) in args.orgs.into_iter().enumerate() {
+        orgs.push((org, Addresses::from_base(args.base_port, index)?));
+    }
+    let plan = Plan {
+        name: args.name,
+        orgs,
+        block_interval_ms: args.block_interval_ms,
+        now_ms: now_ms(),
+    };
+    let genesis = run(home, plan)?;
+    let document = serde_json::json!({
+        "home": home.root(), "genesis": home.genesis_path(), "chain": genesis.chain_id(),
+        "organisations": genesis.orgs.iter().map(|org| &org.org).collect::<Vec<_>>(),
+    });
+    out.print(&document, |_| {
+        let mut lines = vec![format!(
+            "consortium '{}' (ledger {}) in {}\nnext, each in a terminal of its own:",
+            genesis.name,
+            genesis.chain_id().0.short(),
+            home.root().display()
+        )];
+        for org in &genesis.orgs {
+            lines.push(format!("  sealwire --home {} node --org {}", home.root().display(), org.org));
+        }
+        if let Some(first) = genesis.orgs.first() {
+            let home = home.root().display();
+            lines.push(format!("  sealwire --home {home} gateway --org {}", first.org));
+        }
+        lines.join("\n")
+    });
+    Ok(())
 }
 
 /// Makes everything under `home`.

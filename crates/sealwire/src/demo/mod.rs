@@ -110,7 +110,11 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
     Ok(configs.into_iter().map(|config| config.org).collect())
 }
 
-fn free_addresses() -> Result<Addresses> {
+/// Four free ports on loopback.
+///
+/// # Errors
+/// When the system has none.
+pub fn free_addresses() -> Result<Addresses> {
     // All four are held until all are known, so that no two are the same.
     let mut listeners = Vec::new();
     let mut next = || -> Result<SocketAddr> {

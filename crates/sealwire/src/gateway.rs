@@ -1,0 +1,142 @@
+//! `sealwire gateway`: an MQTT gateway with its embedded follower of the ledger.
+//!
+//! The follower fetches final blocks from any validator, verifies their certificates against
+//! genesis and executes them: rights are then a look-up in this process's memory, and no server has
+//! to be believed. Transactions go to a validator over HTTP.
+
+use std::{
+    sync::{Arc, RwLockReadGuard},
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use sealwire_contracts::View;
+use sealwire_envelope::{ChainId, Transaction, TxId};
+use sealwire_gateway::{Config, Gateway, Keys, Outcome, Story, SubmitError};
+use sealwire_ledger::{
+    chain::Chain,
+    follower,
+    mempool::SubmitError as NodeError,
+};
+use tokio::sync::{broadcast::error::RecvError, watch};
+
+use crate::{
+    actor::Actor,
+    cli,
+    home::Home,
+    init::GATEWAY,
+    output::Output,
+    process::{raise_file_limit, until_stopped},
+};
+
+/// The gateway's ledger: its follower.
+struct Followed {
+    chain: ChainId,
+    follower: follower::Running,
+}
+
+#[async_trait]
+impl sealwire_gateway::Ledger for Followed {
+    fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.follower.chain().mirror().view()
+    }
+
+    fn height(&self) -> watch::Receiver<u64> {
+        self.follower.chain().mirror().height()
+    }
+
+    fn verified_at_ms(&self) -> u64 {
+        self.follower.verified_at_ms()
+    }
+
+    async fn submit(&self, transaction: &Transaction) -> Result<TxId, SubmitError> {
+        match self.follower.chain().submit(&transaction.to_bytes()).await {
+            Ok(id) => Ok(id),
+            // Somebody has it already, perhaps from before a crash: that is all that was asked.
+            Err(NodeError::Pending(id) | NodeError::Final(id)) => Ok(id),
+            Err(NodeError::Busy(_)) => Err(SubmitError::Busy),
+            Err(error @ (NodeError::Starting | NodeError::Away(_) | NodeError::Damaged)) => {
+                Err(SubmitError::Away(error.to_string()))
+            }
+            Err(error) => Err(SubmitError::Refused(error.to_string())),
+        }
+    }
+
+    async fn outcome(&self, id: TxId) -> Option<Outcome> {
+        let entry = self.view().outcome(&id).value?;
+        let refused = (!entry.code.is_applied()).then(|| format!("{:?} {}", entry.code, entry.detail));
+        Some(Outcome { height: entry.at.height, refused })
+    }
+}
+
+/// Runs until stopped.
+///
+/// # Errors
+/// When a file, an address or the key can't be used.
+pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
+    raise_file_limit();
+    let config = home.org_config(&args.org)?;
+    let client = sealwire_envelope::ClientId::new(&args.org, GATEWAY)?;
+    let identity = Actor::load(home, &client)?.identity;
+    let genesis = identity.genesis().clone();
+    let directory = home.gateway_dir(&args.org);
+    let settings = follower::Settings::new(
+        genesis.clone(),
+        directory.join("follower"),
+        home.ledger_urls(Some(&args.org))?,
+    );
+    let follower = tokio::task::spawn_blocking(move || follower::launch(settings)).await??;
+    let ledger = Arc::new(Followed { chain: genesis.chain_id(), follower });
+
+    let mut settings = Config::new(directory);
+    settings.mqtt = config.mqtt;
+    settings.http = config.gateway_http;
+    settings.limits.package_age = Duration::from_millis(config.package_age_ms);
+    settings.limits.package.package_messages = config.package_messages;
+    let keys = Keys {
+        secret: identity.key().clone(),
+        certificate: identity.certificate().clone(),
+    };
+    let running = Gateway::start(settings, ledger, keys).await?;
+    let started = serde_json::json!({
+        "event": "started", "org": args.org,
+        "mqtt": running.mqtt_addr.to_string(), "http": format!("http://{}", running.http_addr),
+    });
+    out.line(&started, |_| {
+        format!(
+            "{client} listens for MQTT on {} and serves its archive on http://{}",
+            running.mqtt_addr, running.http_addr
+        )
+    });
+    let mut story = running.story();
+    let stopped = until_stopped(args.until_stdin_closes);
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            result = &mut stopped => {
+                result?;
+                break;
+            }
+            event = story.recv() => match event {
+                Ok(event) => tell(out, &event),
+                Err(RecvError::Lagged(missed)) => tracing::info!(missed, "events weren't told"),
+                Err(RecvError::Closed) => bail!("the gateway has ended: see its log"),
+            },
+        }
+    }
+    running.shutdown().await;
+    Ok(())
+}
+
+fn tell(out: Output, event: &Story) {
+    if out.json {
+        out.line(event, |_| String::new());
+    } else {
+        tracing::info!(?event, "gateway");
+    }
+}
