@@ -3,6 +3,7 @@
 mod admission;
 mod codes;
 mod determinism;
+mod edges;
 mod genesis;
 mod model;
 mod queries;
