@@ -1,5 +1,6 @@
 //! The documents stay true: limits that `docs/architecture.md` quotes are the code's, links lead
-//! somewhere, and commands that the documents show are ones the program has.
+//! somewhere, commands that the documents show are ones the program has, `docs/protocol.md` names
+//! every path of the ledger's HTTP interface, and the certificate of its example verifies.
 
 use std::{
     collections::BTreeMap,
@@ -137,7 +138,11 @@ fn quoted_limits_are_the_codes() {
             assert_eq!(quoted_unit, *unit, "docs/architecture.md: {path}");
         }
     }
-    assert_eq!(rows.len(), known.len(), "a limit is missing, or quoted twice");
+    assert_eq!(
+        rows.len(),
+        known.len(),
+        "a limit is missing, or quoted twice"
+    );
 }
 
 fn documents() -> Vec<PathBuf> {
@@ -156,13 +161,21 @@ fn links_lead_somewhere() {
     let mut checked = 0;
     for document in documents() {
         let text = read(&document);
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             if target.starts_with("http") || target.starts_with('#') {
                 continue;
             }
             let file = target.split('#').next().unwrap_or_default();
             let path = document.parent().expect("a folder").join(file);
-            assert!(path.exists(), "{}: {target} isn't there", document.display());
+            assert!(
+                path.exists(),
+                "{}: {target} isn't there",
+                document.display()
+            );
             checked += 1;
         }
     }
@@ -183,7 +196,9 @@ fn commands_exist() {
                 .take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
                 .take(2)
                 .collect();
-            let long = line.split_whitespace().filter(|word| word.starts_with("--"));
+            let long = line
+                .split_whitespace()
+                .filter(|word| word.starts_with("--"));
             let help = help_of(&names);
             for option in long {
                 let option = option.trim_end_matches([')', '"']);
@@ -208,7 +223,11 @@ fn commands(text: &str) -> Vec<String> {
             "```sh" => shell = true,
             "```" => shell = false,
             _ if shell => {
-                let line = line.split(" #").next().unwrap_or_default().trim_end_matches(" &");
+                let line = line
+                    .split(" #")
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end_matches(" &");
                 if let Some((_, inner)) = line.split_once("$(sealwire ") {
                     let inner = inner.split(')').next().unwrap_or_default();
                     found.push(format!("sealwire {inner}"));
@@ -231,9 +250,55 @@ fn help_of(names: &[&str]) -> String {
             .output()
             .expect("the program starts");
         if output.status.success() {
-            assert!(length > 0 || names.is_empty(), "there is no command {names:?}");
+            assert!(
+                length > 0 || names.is_empty(),
+                "there is no command {names:?}"
+            );
             return String::from_utf8_lossy(&output.stdout).into_owned();
         }
     }
     panic!("{names:?} has no help");
+}
+
+#[test]
+fn every_path_of_the_ledger_is_described() {
+    let text = sealwire_ledger::api::openapi_json().expect("the document");
+    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let protocol = read(&repository().join("docs/protocol.md"));
+    let paths = document["paths"].as_object().expect("paths");
+    assert!(paths.len() > 8);
+    for path in paths.keys() {
+        let fixed: Vec<&str> = path
+            .split('/')
+            .filter(|part| !part.starts_with('{'))
+            .collect();
+        let is_described = protocol
+            .lines()
+            .any(|line| line.starts_with("| `") && fixed.iter().all(|part| line.contains(part)));
+        assert!(is_described, "docs/protocol.md doesn't describe {path}");
+    }
+}
+
+/// The vectors are made by the envelope crate from the specification; the receipt crate is what
+/// verifies certificates.
+#[test]
+fn the_certificate_of_the_example_verifies() {
+    let folder = repository().join("crates/envelope/vectors");
+    let vectors = |file: &str| -> serde_json::Value {
+        serde_json::from_str(&read(&folder.join(file))).expect("JSON")
+    };
+    let (genesis, block) = (vectors("genesis.json"), vectors("block.json"));
+    let bytes = |value: &serde_json::Value| {
+        hex::decode(value["cbor"].as_str().expect("text")).expect("hexadecimal")
+    };
+    let genesis = serde_json::to_vec(&genesis["genesis"]["json"]).expect("JSON");
+    let genesis = sealwire_envelope::Genesis::from_json(&genesis).expect("a genesis");
+    let header: sealwire_envelope::Header =
+        sealwire_envelope::decode(&bytes(&block["header"])).expect("a header");
+    let mut finality: sealwire_envelope::Finality =
+        sealwire_envelope::decode(&bytes(&block["finality"])).expect("a certificate");
+    let validators = sealwire_receipt::Validators::of(&genesis).expect("validators");
+    assert_eq!(validators.verify(&header, &finality), Ok(vec![0, 1, 3]));
+    finality.signatures.swap(0, 1);
+    assert!(validators.verify(&header, &finality).is_err());
 }
