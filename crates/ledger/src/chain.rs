@@ -121,13 +121,7 @@ impl<E: Runtime, T: Strategy> Chain for Validator<E, T> {
     }
 
     async fn prove(&self, keys: &[Vec<u8>]) -> Result<Proven, StateError> {
-        let store = self.store.read().await;
-        let height = state::applied(&store).await?.height;
-        let mut entries = Vec::with_capacity(keys.len());
-        for key in keys {
-            entries.push(state::prove(&store, key).await?);
-        }
-        Ok(Proven { height, entries })
+        state::prove_all(&self.store, keys).await
     }
 
     async fn submit(&self, bytes: &[u8]) -> Result<TxId, SubmitError> {

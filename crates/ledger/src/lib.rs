@@ -13,6 +13,7 @@
 //! | [`chain`] | what any node offers to readers |
 //! | [`api`] | the HTTP interface |
 //! | [`node`] | a validator as a process runs it |
+//! | [`follower`] | a node that verifies and executes without voting |
 //! | [`trial`] | a throwaway consortium for tests and benchmarks |
 //!
 //! This is the only crate that knows the consensus engine (`commonware-*`).
@@ -24,6 +25,7 @@ pub mod chain;
 pub mod crypto;
 pub mod engine;
 pub mod executor;
+pub mod follower;
 pub mod limits;
 pub mod mempool;
 pub mod mirror;

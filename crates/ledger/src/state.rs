@@ -32,6 +32,7 @@ use sealwire_envelope::proof::{CHUNK_BYTES, STATE_VALUE_BYTES_MAX, StateEntry, S
 use sealwire_sm::sm3;
 
 use crate::{
+    chain::Proven,
     crypto::{Digest, Sm3Hasher},
     proof,
 };
@@ -213,6 +214,23 @@ pub async fn prove<E: Context + Spawner>(
         Some(entry.value),
         StateProof::Inclusion(proof::inclusion(&proof)),
     ))
+}
+
+/// Proofs of many entries, all under the root of one moment.
+///
+/// # Errors
+/// When the disk fails.
+pub async fn prove_all<E: Context + Spawner>(
+    store: &SharedStore<E>,
+    keys: &[Vec<u8>],
+) -> Result<Proven, StateError> {
+    let store = store.read().await;
+    let height = applied(&store).await?.height;
+    let mut entries = Vec::with_capacity(keys.len());
+    for key in keys {
+        entries.push(prove(&store, key).await?);
+    }
+    Ok(Proven { height, entries })
 }
 
 /// State isn't fetched from peers: a node that lost it executes the blocks again, which is slower
