@@ -1,6 +1,7 @@
 //! Both sides of every limit, and what happens at the moment itself.
 
 use sealwire_contracts::{Action, Code, limits};
+use sealwire_envelope::transaction::UserProperty;
 use sealwire_envelope::*;
 use sealwire_sm::cert::Role;
 
@@ -280,6 +281,30 @@ fn packages_at_their_limits() {
     let outcomes = world.block(transactions);
     let codes: Vec<_> = outcomes.iter().map(|outcome| outcome.code).collect();
     assert_eq!(codes, expected, "{outcomes:?}");
+}
+
+/// The largest event that a gateway makes of the longest names and texts fits.
+#[test]
+fn the_longest_event_of_a_gateway_fits() {
+    let mut world = World::new();
+    let who = format!("{}.{}", "o".repeat(32), "n".repeat(64));
+    let topic = "t".repeat(256);
+    let grant = sealwire_contracts::keys::grant(&client(&who), &topic.parse().unwrap());
+    let property = || UserProperty {
+        name: "x".repeat(64),
+        value: "x".repeat(64),
+    };
+    let longest = ConnectionEvent {
+        address: "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".into(),
+        properties: (0..8).map(|_| property()).collect(),
+        topic: Some(topic),
+        reason: "x".repeat(256),
+        grant: Some(Blob(grant)),
+        time_ms: u64::MAX,
+        height: u64::MAX,
+        ..event(&who, EventKind::SubscribeRefused)
+    };
+    world.must("acme.gw", events(vec![longest]));
 }
 
 #[test]
