@@ -71,8 +71,8 @@ pub fn config(
 ) -> VariableConfig<EightCap, ((), (RangeCfg<usize>, ())), Sequential> {
     VariableConfig {
         merkle_config: merkle::full::Config {
-            journal_partition: format!("{prefix}-tree"),
-            metadata_partition: format!("{prefix}-tree-metadata"),
+            journal_partition: format!("{prefix}-nodes"),
+            metadata_partition: format!("{prefix}-tree-meta"),
             items_per_blob: NZU64!(NODES_PER_BLOB),
             write_buffer: NZUsize!(WRITE_BUFFER_BYTES),
             replay_buffer: NZUsize!(REPLAY_BUFFER_BYTES),
