@@ -3,6 +3,12 @@
 //! `SEALWIRE_SEEDS` sets how many seeds are run (default 3; nightly many).
 
 mod cluster;
+#[path = "scenarios/faults.rs"]
+mod faults;
+#[path = "scenarios/follow.rs"]
+mod follow;
+#[path = "scenarios/pool.rs"]
+mod pool;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +18,7 @@ use sealwire_envelope::TxId;
 use sealwire_ledger::{mempool::SubmitError, trial::Trial};
 
 /// Longest simulated time of one run.
-const RUN_MAX: Duration = Duration::from_secs(600);
+const RUN_MAX: Duration = Duration::from_secs(900);
 
 fn seeds() -> u64 {
     std::env::var("SEALWIRE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3)

@@ -38,6 +38,8 @@ pub struct Cluster {
     oracle: Oracle<PublicKey, Context>,
     running: Vec<Option<(Handle<()>, Node)>>,
     pub bounds: Bounds,
+    /// Which disk validators start on; another number is an empty one.
+    pub disk: usize,
 }
 
 /// The key of a validator.
@@ -137,7 +139,7 @@ impl Cluster {
         let config = Config {
             genesis: Arc::new(self.trial.genesis.clone()),
             key: self.trial.validators[number].clone(),
-            partition: format!("validator{number}"),
+            partition: format!("validator{number}-{}", self.disk),
             joined,
             pacing: Pacing {
                 interval: Duration::from_millis(100),
