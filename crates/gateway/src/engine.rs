@@ -156,6 +156,18 @@ impl Engine {
         })
     }
 
+    /// Filters that a session is subscribed to, as the engine keeps them.
+    pub async fn subscriptions(&self, session: &str) -> Vec<String> {
+        match self.storage.get_session(session).await {
+            Ok(Some(session)) => session.subscriptions.into_keys().collect(),
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                tracing::warn!(%error, session, "the engine couldn't read a session");
+                Vec::new()
+            }
+        }
+    }
+
     /// Take a subscription away from a session, live or not.
     pub async fn unsubscribe(&self, session: &str, filter: &str) -> bool {
         self.router.unsubscribe(session, filter, None).await

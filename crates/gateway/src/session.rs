@@ -628,6 +628,11 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 return Err(FrameError::Truncated);
             }
             self.hub.metrics().logins.add(1);
+            if frame.bytes.get(2) == Some(&1) {
+                // A session that was kept: the watcher must know what it is subscribed to.
+                let kept = self.hub.engine().subscriptions(&self.session.name).await;
+                self.session.with_filters(|filters| filters.extend(kept));
+            }
         }
         if self.session.version != 5 {
             return Ok(frame.bytes);

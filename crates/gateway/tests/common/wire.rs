@@ -5,7 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use mqtt5::{
     Packet, QoS,
     packet::{
-        auth::AuthPacket, connack::ConnAckPacket, connect::ConnectPacket, publish::PublishPacket,
+        auth::AuthPacket, connack::ConnAckPacket, connect::ConnectPacket, puback::PubAckPacket,
+        publish::PublishPacket,
         suback::SubAckPacket, subscribe::SubscribePacket,
     },
     types::{ConnectOptions, ReasonCode},
@@ -49,6 +50,11 @@ impl Wire {
         frame.ok().flatten().map(|frame| frame.decode(self.version).unwrap())
     }
 
+    /// Bytes as they are.
+    pub async fn raw(&mut self, bytes: &[u8]) {
+        tokio::io::AsyncWriteExt::write_all(&mut self.writer, bytes).await.unwrap();
+    }
+
     /// Nothing but silence for a moment.
     pub async fn silent(&mut self, moment: Duration) {
         if let Ok(frame) = tokio::time::timeout(moment, self.reader.next()).await {
@@ -70,7 +76,13 @@ impl Wire {
 
     pub async fn connect(addr: SocketAddr, options: ConnectOptions) -> (Self, ConnAckPacket) {
         let mut wire = Self::open(addr).await;
-        wire.send(Packet::Connect(Box::new(ConnectPacket::new(options.protocol_options)))).await;
+        let options = options.protocol_options;
+        wire.version = options.protocol_version.as_u8();
+        let packet = match wire.version {
+            4 => ConnectPacket::new_v311(options),
+            _ => ConnectPacket::new(options),
+        };
+        wire.send(Packet::Connect(Box::new(packet))).await;
         let ack = wire.connack().await;
         (wire, ack)
     }
@@ -149,9 +161,15 @@ impl Wire {
         }
     }
 
+    /// The next message, acknowledged.
     pub async fn message(&mut self) -> PublishPacket {
         match self.next().await {
-            Some(Packet::Publish(packet)) => packet,
+            Some(Packet::Publish(packet)) => {
+                if let Some(id) = packet.packet_id {
+                    self.send(Packet::PubAck(PubAckPacket::new(id))).await;
+                }
+                packet
+            }
             other => panic!("expected PUBLISH, got {other:?}"),
         }
     }
