@@ -83,6 +83,20 @@ pub fn authenticate<R: Read>(
     tx: &Transaction,
     block: &Block,
 ) -> Result<(Sender, PublicKey), AuthError> {
+    let (sender, key) = authenticate_with_key_bytes(read, tx, block)?;
+    let key = PublicKey::from_sec1(&key).map_err(|_| Fault::Corrupt {
+        key: keys::certificate(&sender.certificate),
+    })?;
+    Ok((sender, key))
+}
+
+/// As [`authenticate`], with the key as the certificate entry has it: for a node that keeps decoded
+/// keys by certificate, because decoding one takes a square root.
+pub fn authenticate_with_key_bytes<R: Read>(
+    read: &R,
+    tx: &Transaction,
+    block: &Block,
+) -> Result<(Sender, Vec<u8>), AuthError> {
     let outcome_key = keys::outcome(&tx.id());
     if read.get(&outcome_key)?.is_some() {
         return Err(AuthError::Refused(
@@ -90,10 +104,7 @@ pub fn authenticate<R: Read>(
         ));
     }
     let (sender, certificate) = sender_of(read, tx, block)?;
-    let key = PublicKey::from_sec1(&certificate.public_key).map_err(|_| Fault::Corrupt {
-        key: keys::certificate(&sender.certificate),
-    })?;
-    Ok((sender, key))
+    Ok((sender, certificate.public_key.to_vec()))
 }
 
 fn sender_of<R: Read>(

@@ -60,7 +60,7 @@ pub use consortium::GenesisError;
 pub use context::{Block, Sender};
 pub use decide::{Action, Decision, Reason};
 pub use execute::{
-    AuthError, BlockError, BlockExecution, Execution, authenticate, begin_block, execute,
+    AuthError, BlockError, BlockExecution, Execution, authenticate, authenticate_with_key_bytes, begin_block, execute,
     execute_block, footprint,
 };
 pub use outcome::{Code, Outcome};

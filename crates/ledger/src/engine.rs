@@ -337,6 +337,15 @@ where
     })
 }
 
+/// Whether there is a journal of votes under this prefix.
+pub async fn has_votes<E: Storage>(context: &E, partition: &str) -> bool {
+    context.scan(&votes_partition(partition)).await.is_ok_and(|blobs| !blobs.is_empty())
+}
+
+fn votes_partition(partition: &str) -> String {
+    format!("{partition}-simplex")
+}
+
 fn scheme(validators: &Validators, key: &PrivateKey, votes: bool) -> Result<Scheme, StartError> {
     let keys = validators.keys().clone();
     let scheme = if votes {

@@ -17,6 +17,9 @@ pub const MEMPOOL_TRANSACTIONS_MAX: usize = 20_000;
 /// Most bytes of encoded transactions in the mempool.
 pub const MEMPOOL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Senders' keys that the mempool keeps decoded; beyond, it starts anew.
+pub const SENDER_KEYS_MAX: usize = 4_096;
+
 /// Most bytes of transactions in one gossip message; a single larger transaction travels alone.
 pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <directory>/store/    what the engine keeps: blocks, certificates, votes, state
-//! <directory>/joined    this key has voted here; written before the first start
+//! <directory>/joined    this key has voted here; written once there is a vote journal
 //! ```
 //!
 //! When `joined` is there and the vote journal isn't, the validator follows and serves but doesn't
@@ -24,7 +24,7 @@ use commonware_cryptography::{ChaCha20Poly1305, Signer as _};
 use commonware_p2p::{Address, AddressableManager as _, authenticated::lookup};
 use commonware_parallel::Rayon;
 use commonware_runtime::{
-    Quota, Runner as _, Strategizer as _, Supervisor as _,
+    Clock as _, Quota, Runner as _, Spawner as _, Strategizer as _, Supervisor as _,
     tokio::{Config as RuntimeConfig, Context, Runner},
 };
 use commonware_stream::{
@@ -50,6 +50,8 @@ use crate::{
 const HANDSHAKE_CLOCK_DRIFT: Duration = Duration::from_secs(10);
 /// Oldest handshake that is still answered.
 const HANDSHAKE_AGE_MAX: Duration = Duration::from_secs(20);
+/// How often a new validator looks whether it has voted.
+const MARK_PAUSE: Duration = Duration::from_millis(100);
 /// Partition prefix of a process's only validator.
 const PARTITION: &str = "ledger";
 
@@ -214,8 +216,6 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
     let store = directory(settings.directory.join("store"))?;
     let marker = settings.directory.join("joined");
     let joined = marker.exists() && !settings.fresh;
-    fs::write(&marker, "This validator's key has voted on this ledger.\n")
-        .map_err(|source| LaunchError::Directory { path: marker, source })?;
     let (listener, http) = bind(settings.http)?;
     let (stop, stopped) = oneshot::channel();
     let (report, started) = mpsc::channel();
@@ -223,8 +223,9 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
         runtime(store, settings.threads).start(|context| async move {
             match start(&context, settings, joined).await {
                 Ok(validator) => {
-                    let chain: Arc<dyn Chain> = validator.clone();
+                    let chain: Arc<dyn Chain> = validator;
                     let _ = report.send(Ok(chain.clone()));
+                    context.child("marker").spawn(move |context| mark(context, marker));
                     serve(chain, listener, stopped).await;
                 }
                 Err(error) => drop(report.send(Err(error))),
@@ -233,6 +234,16 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
     });
     let chain = started.recv().map_err(|_| LaunchError::Stopped)??;
     Ok(Running { http, chain, stop: Some(stop), thread: Some(thread) })
+}
+
+/// Remembers, beside the store, that the store must hold votes from now on.
+async fn mark(context: Context, marker: PathBuf) {
+    while !engine::has_votes(&context, PARTITION).await {
+        context.sleep(MARK_PAUSE).await;
+    }
+    if let Err(error) = fs::write(&marker, "This validator's key has voted on this ledger.\n") {
+        tracing::error!(%error, path = %marker.display(), "can't remember that this key has voted");
+    }
 }
 
 /// Serves HTTP until told to stop.

@@ -4,7 +4,7 @@
 
 use rand::{SeedableRng as _, rngs::StdRng};
 use sealwire_envelope::{
-    Call, CertId, ClientId, ConnectionEvent, EventKind, Genesis, LogEvents, OrgGenesis, OrgId,
+    Call, CertId, ChainId, ClientId, ConnectionEvent, EventKind, Genesis, LogEvents, OrgGenesis, OrgId,
     Transaction, TxBody, genesis::GENESIS_VERSION, transaction::NONCE_LEN,
 };
 use sealwire_sm::{
@@ -90,10 +90,17 @@ impl Trial {
     /// A transaction of the gateway `number` (modulo their number), made unique by `nonce`.
     pub fn transaction(&self, number: usize, nonce: u64, expiry_height: u64) -> Transaction {
         let gateway = &self.gateways[number % self.gateways.len()];
+        gateway.log_one_event(self.genesis.chain_id(), nonce, expiry_height)
+    }
+}
+
+impl Client {
+    /// A transaction of this gateway that logs one event, made unique by `nonce`.
+    pub fn log_one_event(&self, chain: ChainId, nonce: u64, expiry_height: u64) -> Transaction {
         let mut nonce_bytes = [0; NONCE_LEN];
         nonce_bytes.copy_from_slice(&sm3(&[&nonce.to_be_bytes()]).0[..NONCE_LEN]);
         let event = ConnectionEvent {
-            client: gateway.id.clone(),
+            client: self.id.clone(),
             kind: EventKind::Connected,
             time_ms: nonce,
             address: "192.0.2.1".to_owned(),
@@ -108,12 +115,12 @@ impl Trial {
             height: 0,
         };
         let body = TxBody {
-            chain: self.genesis.chain_id(),
-            sender: gateway.certificate,
+            chain,
+            sender: self.certificate,
             expiry_height,
             nonce: nonce_bytes,
             call: Call::LogEvents(LogEvents { events: vec![event] }),
         };
-        Transaction::sign(body, &gateway.key)
+        Transaction::sign(body, &self.key)
     }
 }
