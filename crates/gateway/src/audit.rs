@@ -35,11 +35,15 @@ impl ConnectInfo {
     /// Of this packet.
     pub fn of(connect: &ConnectPacket) -> Self {
         use mqtt5::{PropertyId, PropertyValue};
-        let all = connect.properties.get_all(PropertyId::UserProperty).unwrap_or_default();
+        let all = connect
+            .properties
+            .get_all(PropertyId::UserProperty)
+            .unwrap_or_default();
         let properties = all.iter().filter_map(|value| match value {
-            PropertyValue::Utf8StringPair(name, value) => {
-                Some(UserProperty { name: short(name), value: short(value) })
-            }
+            PropertyValue::Utf8StringPair(name, value) => Some(UserProperty {
+                name: short(name),
+                value: short(value),
+            }),
             _ => None,
         });
         Self {
@@ -84,7 +88,10 @@ impl Occurrence {
             address: session.peer.to_string(),
             height: session.height,
         };
-        Self { event, story: Some(story) }
+        Self {
+            event,
+            story: Some(story),
+        }
     }
 
     /// A login was refused. `claimed` is who it said it was; a name that can't be one is recorded
@@ -97,19 +104,30 @@ impl Occurrence {
         refusal: &Refusal,
     ) -> Self {
         let client = claimed.unwrap_or_else(|| unidentified.clone());
-        let story =
-            Story::LoginRefused { client: client.to_string(), reason: refusal.text.clone() };
+        let story = Story::LoginRefused {
+            client: client.to_string(),
+            reason: refusal.text.clone(),
+        };
         let mut event = event(client, EventKind::ConnectRefused, peer, info);
         because(&mut event, refusal);
-        Self { event, story: Some(story) }
+        Self {
+            event,
+            story: Some(story),
+        }
     }
 
     /// A session ended.
     pub fn disconnect(session: &Session, reason: String) -> Self {
         let mut event = Self::of(session, EventKind::Disconnected);
         event.reason = cut(reason.clone());
-        let story = Story::LoggedOut { client: session.client.clone(), reason };
-        Self { event, story: Some(story) }
+        let story = Story::LoggedOut {
+            client: session.client.clone(),
+            reason,
+        };
+        Self {
+            event,
+            story: Some(story),
+        }
     }
 
     /// A client subscribed.
@@ -119,19 +137,36 @@ impl Occurrence {
         event.reason = decision.reason.name().to_owned();
         event.grant = decision.grant_key.map(Into::into);
         event.height = decision.height;
-        let story =
-            Story::Subscribed { client: session.client.clone(), filter: filter.to_owned() };
-        Self { event, story: Some(story) }
+        let story = Story::Subscribed {
+            client: session.client.clone(),
+            filter: filter.to_owned(),
+        };
+        Self {
+            event,
+            story: Some(story),
+        }
     }
 
     /// A subscription was refused.
     pub fn refused_subscribe(session: &Session, filter: &str, refusal: &Refusal) -> Self {
-        Self::refused(session, EventKind::SubscribeRefused, "subscribe", filter, refusal)
+        Self::refused(
+            session,
+            EventKind::SubscribeRefused,
+            "subscribe",
+            filter,
+            refusal,
+        )
     }
 
     /// A message was refused.
     pub fn refused_publish(session: &Session, topic: &str, refusal: &Refusal) -> Self {
-        Self::refused(session, EventKind::PublishRefused, "publish", topic, refusal)
+        Self::refused(
+            session,
+            EventKind::PublishRefused,
+            "publish",
+            topic,
+            refusal,
+        )
     }
 
     fn refused(
@@ -150,7 +185,10 @@ impl Occurrence {
             topic: topic.to_owned(),
             reason: refusal.text.clone(),
         };
-        Self { event, story: Some(story) }
+        Self {
+            event,
+            story: Some(story),
+        }
     }
 
     /// A live subscription was ended because its right was.

@@ -71,7 +71,10 @@ struct Clerk {
 /// Work until `stop` changes.
 pub async fn work(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {
     let mut heights = hub.ledger().height();
-    let lanes = Kind::ALL.into_iter().map(|kind| (kind, Lane::default())).collect();
+    let lanes = Kind::ALL
+        .into_iter()
+        .map(|kind| (kind, Lane::default()))
+        .collect();
     let mut clerk = Clerk { hub, lanes };
     loop {
         tokio::select! {
@@ -97,7 +100,10 @@ impl Clerk {
             }
         }
         for kind in Kind::ALL {
-            let paused = self.lane(kind).paused_until.is_some_and(|until| until > Instant::now());
+            let paused = self
+                .lane(kind)
+                .paused_until
+                .is_some_and(|until| until > Instant::now());
             if !busy.contains(&kind) && !paused {
                 self.start(kind).await?;
             }
@@ -125,7 +131,10 @@ impl Clerk {
                 self.lane(bound.kind).submitted = None;
             }
             None => {
-                let due = self.lane(bound.kind).submitted.is_none_or(|at| at.elapsed() >= RESUBMIT);
+                let due = self
+                    .lane(bound.kind)
+                    .submitted
+                    .is_none_or(|at| at.elapsed() >= RESUBMIT);
                 if due {
                     self.submit(&bound).await;
                 }
@@ -143,9 +152,15 @@ impl Clerk {
         match bound.kind {
             Kind::Anchor => {
                 metrics.anchored.add(entries as u64);
-                self.hub.tell(Story::Anchored { packages: entries, height });
+                self.hub.tell(Story::Anchored {
+                    packages: entries,
+                    height,
+                });
             }
-            Kind::Event => self.hub.tell(Story::EventsLogged { events: entries, height }),
+            Kind::Event => self.hub.tell(Story::EventsLogged {
+                events: entries,
+                height,
+            }),
             Kind::Retrieval => {}
         }
         *self.lane(bound.kind) = Lane::default();
@@ -157,7 +172,9 @@ impl Clerk {
         self.hub.archive().release(bound.id).await?;
         self.hub.tell(Story::LedgerRefused { reason });
         let lane = self.lane(bound.kind);
-        let pause = PAUSE.saturating_mul(1 << lane.refusals.min(16)).min(PAUSE_MAX);
+        let pause = PAUSE
+            .saturating_mul(1 << lane.refusals.min(16))
+            .min(PAUSE_MAX);
         lane.refusals += 1;
         lane.submitted = None;
         lane.paused_until = Some(Instant::now() + pause);
@@ -230,15 +247,24 @@ impl Clerk {
         };
         let expiry_height = body.expiry_height;
         let transaction = Transaction::sign(body, &self.hub.keys().secret);
-        Bound { id: transaction.id().0, kind, bytes: transaction.to_bytes(), expiry_height }
+        Bound {
+            id: transaction.id().0,
+            kind,
+            bytes: transaction.to_bytes(),
+            expiry_height,
+        }
     }
 
     async fn anchors(&self, waiting: Vec<Entry>) -> Result<(Vec<i64>, Vec<Anchor>), StepError> {
         let mut entries = Vec::with_capacity(waiting.len());
         let mut anchors = Vec::with_capacity(waiting.len());
         for entry in waiting {
-            let Ok(id) = Sm3Digest::try_from(entry.body.as_slice()) else { continue };
-            let Some(row) = self.hub.archive().package(&id).await? else { continue };
+            let Ok(id) = Sm3Digest::try_from(entry.body.as_slice()) else {
+                continue;
+            };
+            let Some(row) = self.hub.archive().package(&id).await? else {
+                continue;
+            };
             let known = self.hub.ledger().view().package(&PackageId(id)).value;
             if let Some(known) = known {
                 self.settle_known(entry.id, id, known.at.height).await?;
@@ -252,7 +278,12 @@ impl Clerk {
 
     /// The ledger has this anchor from an earlier life of the archive.
     async fn settle_known(&self, entry: i64, id: Sm3Digest, height: u64) -> Result<(), StepError> {
-        let bound = Bound { id, kind: Kind::Anchor, bytes: Vec::new(), expiry_height: 0 };
+        let bound = Bound {
+            id,
+            kind: Kind::Anchor,
+            bytes: Vec::new(),
+            expiry_height: 0,
+        };
         self.hub.archive().bind(bound, vec![entry]).await?;
         self.hub.archive().settle(id, height).await?;
         Ok(())
@@ -270,7 +301,11 @@ impl Clerk {
         Some(Anchor {
             package: row.package_id(),
             topic,
-            clients: row.clients.iter().filter_map(|client| client.parse().ok()).collect(),
+            clients: row
+                .clients
+                .iter()
+                .filter_map(|client| client.parse().ok())
+                .collect(),
             count: row.count,
             from_ms: row.from_ms,
             to_ms: row.to_ms,
@@ -300,7 +335,9 @@ where
                 ids.push(entry.id);
                 values.push(value);
             }
-            Err(error) => tracing::error!(%error, entry = entry.id, "an outbox entry can't be read"),
+            Err(error) => {
+                tracing::error!(%error, entry = entry.id, "an outbox entry can't be read")
+            }
         }
     }
     (ids, values)

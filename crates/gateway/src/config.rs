@@ -26,7 +26,13 @@ impl Config {
     pub fn new(home: impl Into<PathBuf>) -> Self {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let home = home.into();
-        Self { home, mqtt: loopback, http: loopback, location: None, limits: Limits::default() }
+        Self {
+            home,
+            mqtt: loopback,
+            http: loopback,
+            location: None,
+            limits: Limits::default(),
+        }
     }
 
     /// The archive's file.

@@ -205,7 +205,9 @@ async fn sweep(
 
 /// The client that a session name belongs to.
 pub fn client_of(session: &str) -> &str {
-    session.split_once(SESSION_NAME_SEPARATOR).map_or(session, |(client, _)| client)
+    session
+        .split_once(SESSION_NAME_SEPARATOR)
+        .map_or(session, |(client, _)| client)
 }
 
 /// Answers the engine's questions from [`Rights`].

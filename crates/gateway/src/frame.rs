@@ -6,9 +6,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use mqtt5::{
-    Packet, PacketType,
-    packet::FixedHeader,
-    transport::packet_io::encode_packet_to_buffer,
+    Packet, PacketType, packet::FixedHeader, transport::packet_io::encode_packet_to_buffer,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -76,9 +74,16 @@ impl Frame {
         let qos = (self.bytes[0] >> 1) & 0x03;
         let packet_id = match qos {
             0 => None,
-            _ => rest.get(length..)?.first_chunk::<2>().map(|id| u16::from_be_bytes(*id)),
+            _ => rest
+                .get(length..)?
+                .first_chunk::<2>()
+                .map(|id| u16::from_be_bytes(*id)),
         };
-        Some(PublishHead { topic, qos, packet_id })
+        Some(PublishHead {
+            topic,
+            qos,
+            packet_id,
+        })
     }
 
     /// Packet id of an acknowledgement.
@@ -100,7 +105,10 @@ impl Frame {
             Packet::decode_from_body_with_version(header.packet_type, &header, &mut bytes, version)
                 .map_err(malformed)?;
         if bytes.has_remaining() {
-            return Err(FrameError::Malformed(format!("{} bytes too many", bytes.remaining())));
+            return Err(FrameError::Malformed(format!(
+                "{} bytes too many",
+                bytes.remaining()
+            )));
         }
         Ok(packet)
     }
@@ -116,7 +124,11 @@ pub struct FrameReader<R> {
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Read frames of at most `max_bytes` from `stream`.
     pub fn new(stream: R, max_bytes: usize) -> Self {
-        Self { stream, buffer: BytesMut::new(), max_bytes }
+        Self {
+            stream,
+            buffer: BytesMut::new(),
+            max_bytes,
+        }
     }
 
     /// The next frame; `None` when the peer closed the stream between two packets.
@@ -140,7 +152,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                         if self.buffer.is_empty() {
                             self.buffer = BytesMut::new();
                         }
-                        return Ok(Some(Frame { bytes, header_bytes }));
+                        return Ok(Some(Frame {
+                            bytes,
+                            header_bytes,
+                        }));
                     }
                     total - self.buffer.len()
                 }
@@ -148,7 +163,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             };
             self.buffer.reserve(wanted.clamp(READ_BYTES, 64 * 1024));
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(FrameError::Truncated)
+                };
             }
         }
     }
@@ -170,13 +189,17 @@ impl<R> FrameReader<R> {
 fn frame_length(buffer: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
     let mut remaining = 0usize;
     for i in 0..4 {
-        let Some(&byte) = buffer.get(1 + i) else { return Ok(None) };
+        let Some(&byte) = buffer.get(1 + i) else {
+            return Ok(None);
+        };
         remaining |= usize::from(byte & 0x7f) << (7 * i);
         if byte & 0x80 == 0 {
             return Ok(Some((2 + i, 2 + i + remaining)));
         }
     }
-    Err(FrameError::Malformed("remaining length of more than four bytes".into()))
+    Err(FrameError::Malformed(
+        "remaining length of more than four bytes".into(),
+    ))
 }
 
 /// Encode a packet.
@@ -216,15 +239,28 @@ mod tests {
 
     #[tokio::test]
     async fn reads_frames_that_come_in_pieces() {
-        let bytes = [encode(&publish(300)).unwrap(), encode(&Packet::PingReq).unwrap()].concat();
+        let bytes = [
+            encode(&publish(300)).unwrap(),
+            encode(&Packet::PingReq).unwrap(),
+        ]
+        .concat();
         let (mut tx, rx) = tokio::io::duplex(7);
         let writer = tokio::spawn(async move { tx.write_all(&bytes).await });
         let mut reader = FrameReader::new(rx, 1_000);
         let first = reader.next().await.unwrap().unwrap();
-        let head = PublishHead { topic: "a/b", qos: 1, packet_id: Some(3) };
+        let head = PublishHead {
+            topic: "a/b",
+            qos: 1,
+            packet_id: Some(3),
+        };
         assert_eq!(first.publish_head(), Some(head));
-        let Packet::Publish(decoded) = first.decode(5).unwrap() else { panic!("not a PUBLISH") };
-        assert_eq!((decoded.topic_name.as_str(), decoded.payload.len()), ("a/b", 300));
+        let Packet::Publish(decoded) = first.decode(5).unwrap() else {
+            panic!("not a PUBLISH")
+        };
+        assert_eq!(
+            (decoded.topic_name.as_str(), decoded.payload.len()),
+            ("a/b", 300)
+        );
         let second = reader.next().await.unwrap().unwrap();
         assert_eq!(second.packet_type(), Some(PacketType::PingReq));
         writer.await.unwrap().unwrap();
@@ -235,7 +271,9 @@ mod tests {
     async fn refuses_what_is_too_large_before_it_is_read() {
         let bytes = encode(&publish(2_000)).unwrap();
         let mut reader = FrameReader::new(&bytes[..8], 1_000);
-        assert!(matches!(reader.next().await, Err(FrameError::TooLarge { size_bytes, .. }) if size_bytes == bytes.len()));
+        assert!(
+            matches!(reader.next().await, Err(FrameError::TooLarge { size_bytes, .. }) if size_bytes == bytes.len())
+        );
     }
 
     #[tokio::test]

@@ -54,12 +54,7 @@ pub async fn listen(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Recei
     }
 }
 
-async fn connection(
-    hub: Arc<Hub>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
-) {
+async fn connection(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place) {
     // Acknowledgements are small and awaited; without this they wait for each other.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -67,7 +62,8 @@ async fn connection(
     let (read, mut write) = stream.into_split();
     let mut reader = FrameReader::new(read, FIRST_PACKET_BYTES_MAX);
     let handshake = handshake(&hub, &mut reader, &mut write, peer);
-    let admitted = match tokio::time::timeout(hub.limits().handshake_max, Box::pin(handshake)).await {
+    let admitted = match tokio::time::timeout(hub.limits().handshake_max, Box::pin(handshake)).await
+    {
         Ok(Ok(admitted)) => admitted,
         Ok(Err(NotAdmitted::Refused)) => return,
         Ok(Err(NotAdmitted::Gone)) | Err(_) => {
@@ -116,13 +112,20 @@ impl Places {
         }
         taken.all += 1;
         taken.by_address.insert(address, here + 1);
-        Some(Place { places: places.clone(), address })
+        Some(Place {
+            places: places.clone(),
+            address,
+        })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .places
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
         if let Some(here) = taken.by_address.get_mut(&self.address) {
             *here -= 1;
@@ -139,13 +142,19 @@ mod tests {
 
     #[test]
     fn places_are_bounded_in_all_and_per_address_and_given_back() {
-        let limits =
-            Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let limits = Limits {
+            connections_max: 3,
+            connections_per_address_max: 2,
+            ..Limits::default()
+        };
         let places = Arc::new(Places::new(&limits));
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let first = Places::take(&places, one).unwrap();
         let _second = Places::take(&places, one).unwrap();
-        assert!(Places::take(&places, one).is_none(), "a third from one address");
+        assert!(
+            Places::take(&places, one).is_none(),
+            "a third from one address"
+        );
         let _third = Places::take(&places, two).unwrap();
         assert!(Places::take(&places, two).is_none(), "a fourth in all");
         drop(first);

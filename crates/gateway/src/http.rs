@@ -56,15 +56,31 @@ struct Problem {
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:sealwire:problem:{kind}");
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), claimed: None }
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            claimed: None,
+        }
     }
 
     fn unsigned(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "request-signature", "The request must be signed", detail)
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "request-signature",
+            "The request must be signed",
+            detail,
+        )
     }
 
     fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "no-right", "No right to read this", detail)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "no-right",
+            "No right to read this",
+            detail,
+        )
     }
 
     fn not_found(detail: impl Into<String>) -> Self {
@@ -72,7 +88,12 @@ impl Problem {
     }
 
     fn bad(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request can't be understood", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request can't be understood",
+            detail,
+        )
     }
 
     fn archive(error: &dyn std::fmt::Display) -> Self {
@@ -103,7 +124,9 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         if status == StatusCode::UNAUTHORIZED {
             let scheme = header::HeaderValue::from_static("SM2");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
     }
@@ -126,9 +149,17 @@ pub fn router(hub: Arc<Hub>) -> Router {
 // ---- open -------------------------------------------------------------------------------------
 
 async fn status(State(hub): State<Arc<Hub>>) -> Result<Response, Problem> {
-    let totals = hub.archive().totals().await.map_err(|e| Problem::archive(&e))?;
-    let counters: serde_json::Map<_, _> =
-        hub.metrics().all().into_iter().map(|(name, _, n)| (name.to_owned(), n.into())).collect();
+    let totals = hub
+        .archive()
+        .totals()
+        .await
+        .map_err(|e| Problem::archive(&e))?;
+    let counters: serde_json::Map<_, _> = hub
+        .metrics()
+        .all()
+        .into_iter()
+        .map(|(name, _, n)| (name.to_owned(), n.into()))
+        .collect();
     let body = serde_json::json!({
         "gateway": hub.client(),
         "certificate": hub.certificate(),
@@ -148,13 +179,29 @@ async fn status(State(hub): State<Arc<Hub>>) -> Result<Response, Problem> {
 }
 
 async fn metrics(State(hub): State<Arc<Hub>>) -> Result<Response, Problem> {
-    let totals = hub.archive().totals().await.map_err(|e| Problem::archive(&e))?;
+    let totals = hub
+        .archive()
+        .totals()
+        .await
+        .map_err(|e| Problem::archive(&e))?;
     let age = now_ms().saturating_sub(hub.ledger().verified_at_ms());
     let text = hub.metrics().exposition(&[
-        ("sessions", "Clients connected now.", hub.sessions().len() as u64),
+        (
+            "sessions",
+            "Clients connected now.",
+            hub.sessions().len() as u64,
+        ),
         ("outbox", "Entries that no block holds yet.", totals.outbox),
-        ("height", "Height of the verified ledger state.", hub.ledger().view().height()),
-        ("verified_age_ms", "Age of the verified ledger state, in milliseconds.", age),
+        (
+            "height",
+            "Height of the verified ledger state.",
+            hub.ledger().view().height(),
+        ),
+        (
+            "verified_age_ms",
+            "Age of the verified ledger state, in milliseconds.",
+            age,
+        ),
     ]);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
@@ -177,8 +224,14 @@ struct Asked<'a> {
 fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
     let mut values = asked.headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| Problem::unsigned("the Authorization header isn't text"))?,
-        _ => return Err(Problem::unsigned("one header 'Authorization: SM2 <signed request>' is needed")),
+        (Some(value), None) => value
+            .to_str()
+            .map_err(|_| Problem::unsigned("the Authorization header isn't text"))?,
+        _ => {
+            return Err(Problem::unsigned(
+                "one header 'Authorization: SM2 <signed request>' is needed",
+            ));
+        }
     };
     let signed = SignedRequest::from_header(value).map_err(|e| Problem::unsigned(e.to_string()))?;
     let body = &signed.body;
@@ -186,7 +239,10 @@ fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
         problem.claimed = Some(body.client.clone());
         Err(problem)
     };
-    let target = asked.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = asked
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
     let unsigned = |detail: &str| refuse(Problem::unsigned(detail));
     if body.version != LOGIN_VERSION {
         return unsigned("the signed request is of an unknown version");
@@ -203,11 +259,18 @@ fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
     let now_s = now_ms() / 1000;
     if now_s.abs_diff(body.time_s) > REQUEST_MAX_AGE_S {
         let age = i128::from(now_s) - i128::from(body.time_s);
-        return unsigned(&format!("the signed request is {age} s old, it is good for {REQUEST_MAX_AGE_S} s"));
+        return unsigned(&format!(
+            "the signed request is {age} s old, it is good for {REQUEST_MAX_AGE_S} s"
+        ));
     }
     if let Err(refusal) = hub.check_fresh() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        return refuse(Problem::new(status, "ledger-away", "The ledger is away", refusal.text));
+        return refuse(Problem::new(
+            status,
+            "ledger-away",
+            "The ledger is away",
+            refusal.text,
+        ));
     }
     let key = login::certificate_of(hub, body.certificate, &body.client)
         .and_then(|certificate| login::public_key(&certificate));
@@ -223,11 +286,21 @@ fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
     let once = sm3(&[&encode(body)]);
     let expiry_s = body.time_s.max(now_s) + REQUEST_MAX_AGE_S;
     match hub.requests.use_once(once, expiry_s, now_s) {
-        Ok(()) => Ok(Reader { client: body.client.clone(), request: signed.digest() }),
-        Err(crate::replay::Replayed::Again) => unsigned("the signed request was used before: sign a new one"),
+        Ok(()) => Ok(Reader {
+            client: body.client.clone(),
+            request: signed.digest(),
+        }),
+        Err(crate::replay::Replayed::Again) => {
+            unsigned("the signed request was used before: sign a new one")
+        }
         Err(crate::replay::Replayed::Full) => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            refuse(Problem::new(status, "busy", "Too many requests", "try again in a minute"))
+            refuse(Problem::new(
+                status,
+                "busy",
+                "Too many requests",
+                "try again in a minute",
+            ))
         }
     }
 }
@@ -258,7 +331,10 @@ impl Range {
 
 /// May the reader read this topic's records, and which?
 fn may_read(hub: &Hub, reader: &Reader, topic: &TopicName) -> Result<Range, Problem> {
-    let decision = hub.ledger().view().decide(&reader.client, Action::Read(topic), now_ms());
+    let decision = hub
+        .ledger()
+        .view()
+        .decide(&reader.client, Action::Read(topic), now_ms());
     if decision.is_allowed() {
         return Ok(Range::of(decision.grant.as_ref()));
     }
@@ -319,10 +395,18 @@ async fn packages(
     headers: HeaderMap,
     content: Bytes,
 ) -> Result<Response, Problem> {
-    let asked = Asked { method: &method, uri: &uri, headers: &headers, content: &content };
+    let asked = Asked {
+        method: &method,
+        uri: &uri,
+        headers: &headers,
+        content: &content,
+    };
     let reader = reader(&hub, &asked).inspect_err(|p| note(&hub, p))?;
     let Query(query) = query.map_err(|e| Problem::bad(e.body_text()))?;
-    let topic: TopicName = query.topic.parse().map_err(|e| Problem::bad(format!("{e}")))?;
+    let topic: TopicName = query
+        .topic
+        .parse()
+        .map_err(|e| Problem::bad(format!("{e}")))?;
     let range = may_read(&hub, &reader, &topic).inspect_err(|p| note(&hub, p))?;
     let limit = query.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let rows = hub
@@ -330,9 +414,14 @@ async fn packages(
         .packages(topic.as_str(), query.after, limit)
         .await
         .map_err(|e| Problem::archive(&e))?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.number)).flatten();
-    let packages: Vec<Listed> =
-        rows.into_iter().filter(|row| range.meets(row)).map(Listed::from).collect();
+    let next = (rows.len() == limit as usize)
+        .then(|| rows.last().map(|row| row.number))
+        .flatten();
+    let packages: Vec<Listed> = rows
+        .into_iter()
+        .filter(|row| range.meets(row))
+        .map(Listed::from)
+        .collect();
     Ok(Json(serde_json::json!({ "packages": packages, "next": next })).into_response())
 }
 
@@ -344,16 +433,28 @@ async fn package(
     headers: HeaderMap,
     content: Bytes,
 ) -> Result<Response, Problem> {
-    let asked = Asked { method: &method, uri: &uri, headers: &headers, content: &content };
+    let asked = Asked {
+        method: &method,
+        uri: &uri,
+        headers: &headers,
+        content: &content,
+    };
     let reader = reader(&hub, &asked).inspect_err(|p| note(&hub, p))?;
-    let (row, range) = find(&hub, &reader, &id).await.inspect_err(|p| note(&hub, p))?;
+    let (row, range) = find(&hub, &reader, &id)
+        .await
+        .inspect_err(|p| note(&hub, p))?;
     if !range.holds(row.from_ms, row.to_ms) {
         let detail = "the grant opens only part of this package: fetch its records one by one";
         return Err(Problem::forbidden(detail)).inspect_err(|p| note(&hub, p));
     }
     let records = hub.archive().records(&row).await?;
-    let manifest = row.manifest(hub.client()).map_err(|e| Problem::archive(&e))?;
-    let records = records.into_iter().map(|record| Blob(record.bytes)).collect();
+    let manifest = row
+        .manifest(hub.client())
+        .map_err(|e| Problem::archive(&e))?;
+    let records = records
+        .into_iter()
+        .map(|record| Blob(record.bytes))
+        .collect();
     let body = encode(&Package { manifest, records });
     hand_out(&hub, &reader, &row, None, body).await
 }
@@ -366,31 +467,55 @@ async fn record(
     headers: HeaderMap,
     content: Bytes,
 ) -> Result<Response, Problem> {
-    let asked = Asked { method: &method, uri: &uri, headers: &headers, content: &content };
+    let asked = Asked {
+        method: &method,
+        uri: &uri,
+        headers: &headers,
+        content: &content,
+    };
     let reader = reader(&hub, &asked).inspect_err(|p| note(&hub, p))?;
-    let index: u64 = index.parse().map_err(|_| Problem::bad("the record's index isn't a number"))?;
-    let (row, range) = find(&hub, &reader, &id).await.inspect_err(|p| note(&hub, p))?;
+    let index: u64 = index
+        .parse()
+        .map_err(|_| Problem::bad("the record's index isn't a number"))?;
+    let (row, range) = find(&hub, &reader, &id)
+        .await
+        .inspect_err(|p| note(&hub, p))?;
     let records = hub.archive().records(&row).await?;
     let at = usize::try_from(index).unwrap_or(usize::MAX);
     let leaves: Vec<Sm3Digest> = records.iter().map(|record| record.leaf).collect();
     let (Some(found), Some(path)) = (records.into_iter().nth(at), merkle::path(&leaves, at)) else {
-        return Err(Problem::not_found(format!("the package has {} records, from 0", row.count)));
+        return Err(Problem::not_found(format!(
+            "the package has {} records, from 0",
+            row.count
+        )));
     };
     let received_ms = found.message.received_ms;
     if !range.holds(received_ms, received_ms) {
         let detail = "the record lies outside the time range of the grant";
         return Err(Problem::forbidden(detail)).inspect_err(|p| note(&hub, p));
     }
-    let manifest = row.manifest(hub.client()).map_err(|e| Problem::archive(&e))?;
-    let body = encode(&PackagedRecord { manifest, index, record: Blob(found.bytes), path });
+    let manifest = row
+        .manifest(hub.client())
+        .map_err(|e| Problem::archive(&e))?;
+    let body = encode(&PackagedRecord {
+        manifest,
+        index,
+        record: Blob(found.bytes),
+        path,
+    });
     hand_out(&hub, &reader, &row, Some(index), body).await
 }
 
 /// The package, if the reader may read its topic. Who may not can't tell it from one that isn't.
 async fn find(hub: &Hub, reader: &Reader, id: &str) -> Result<(PackageRow, Range), Problem> {
-    let id: PackageId =
-        id.parse().map_err(|e| Problem::bad(format!("the package id can't be read: {e}")))?;
-    let row = hub.archive().package(&id.0).await.map_err(|e| Problem::archive(&e))?;
+    let id: PackageId = id
+        .parse()
+        .map_err(|e| Problem::bad(format!("the package id can't be read: {e}")))?;
+    let row = hub
+        .archive()
+        .package(&id.0)
+        .await
+        .map_err(|e| Problem::archive(&e))?;
     let row = row.ok_or_else(|| Problem::not_found(format!("no package {id} here")))?;
     let topic: TopicName = row.topic.parse().map_err(|e| Problem::archive(&e))?;
     let range = may_read(hub, reader, &topic)?;
@@ -412,20 +537,34 @@ async fn hand_out(
         digest: sm3(&[&body]),
         time_ms: now_ms(),
     };
-    let recorded = match hub.archive().enqueue(Kind::Retrieval, encode(&retrieval)).await {
+    let recorded = match hub
+        .archive()
+        .enqueue(Kind::Retrieval, encode(&retrieval))
+        .await
+    {
         Ok(pending) => pending.durable().await,
         Err(error) => Err(error),
     };
     recorded.map_err(|e| Problem::archive(&e))?;
     hub.metrics().retrievals.add(1);
     let client = reader.client.clone();
-    hub.tell(Story::Retrieved { client, package: row.package_id(), record });
+    hub.tell(Story::Retrieved {
+        client,
+        package: row.package_id(),
+        record,
+    });
     Ok(([(header::CONTENT_TYPE, "application/cbor")], body).into_response())
 }
 
 /// Count and tell a refusal.
 fn note(hub: &Hub, problem: &Problem) {
     hub.metrics().retrievals_refused.add(1);
-    let client = problem.claimed.as_ref().map_or_else(|| "unknown".into(), ToString::to_string);
-    hub.tell(Story::RetrievalRefused { client, reason: problem.detail.clone() });
+    let client = problem
+        .claimed
+        .as_ref()
+        .map_or_else(|| "unknown".into(), ToString::to_string);
+    hub.tell(Story::RetrievalRefused {
+        client,
+        reason: problem.detail.clone(),
+    });
 }

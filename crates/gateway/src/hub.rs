@@ -88,12 +88,17 @@ impl Hub {
 
     /// Set the engine, once.
     pub fn set_engine(&self, engine: Engine) {
-        assert!(self.engine.set(engine).is_ok(), "a gateway starts one engine");
+        assert!(
+            self.engine.set(engine).is_ok(),
+            "a gateway starts one engine"
+        );
     }
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
-        self.engine.get().expect("the front door opens after the engine started")
+        self.engine
+            .get()
+            .expect("the front door opens after the engine started")
     }
 
     /// How the gateway is set up.
@@ -265,7 +270,11 @@ impl Hub {
     /// [`WriteError`] if it isn't.
     pub async fn record_durably(&self, occurrence: Occurrence) -> Result<(), WriteError> {
         let body = self.note(occurrence);
-        self.archive.enqueue(Kind::Event, body).await?.durable().await
+        self.archive
+            .enqueue(Kind::Event, body)
+            .await?
+            .durable()
+            .await
     }
 
     fn note(&self, occurrence: Occurrence) -> Vec<u8> {

@@ -74,7 +74,9 @@ const SHUTDOWN_POLL: Duration = Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The certificate isn't one of a gateway.
-    #[error("the certificate is {found}'s with role {role}: a gateway needs one with role 'gateway' and its own client id as name")]
+    #[error(
+        "the certificate is {found}'s with role {role}: a gateway needs one with role 'gateway' and its own client id as name"
+    )]
     Certificate {
         /// The certificate's name.
         found: String,
@@ -115,13 +117,14 @@ impl Gateway {
         keys: Keys,
     ) -> Result<Running, StartError> {
         let client = check_keys(&keys)?;
-        let archive =
-            Archive::open(&config.archive_path(), &client, config.limits.package).await?;
+        let archive = Archive::open(&config.archive_path(), &client, config.limits.package).await?;
         let limits = config.limits;
         let (mqtt_listener, mqtt_addr) = bind(config.mqtt).await?;
         let (http_listener, http_addr) = bind(config.http).await?;
         let mut config = config;
-        config.location.get_or_insert_with(|| format!("http://{http_addr}"));
+        config
+            .location
+            .get_or_insert_with(|| format!("http://{http_addr}"));
         let hub = Arc::new(Hub::new(config, keys, client, ledger, archive));
         let engine = engine::Engine::start(
             engine::EngineLimits {
@@ -154,7 +157,13 @@ impl Gateway {
                 }
             }),
         ];
-        Ok(Running { mqtt_addr, http_addr, hub, stop, tasks })
+        Ok(Running {
+            mqtt_addr,
+            http_addr,
+            hub,
+            stop,
+            tasks,
+        })
     }
 }
 
@@ -180,7 +189,9 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
-    listen.await.map_err(|source| StartError::Listen { address, source })
+    listen
+        .await
+        .map_err(|source| StartError::Listen { address, source })
 }
 
 /// A running gateway. Dropping it stops it without waiting.
@@ -243,11 +254,17 @@ impl Running {
             }
         });
         if waited.await.is_err() {
-            tracing::warn!(sessions = self.hub.sessions().len(), "connections outlive the shutdown");
+            tracing::warn!(
+                sessions = self.hub.sessions().len(),
+                "connections outlive the shutdown"
+            );
         }
         self.hub.engine().shutdown();
         for task in &mut self.tasks {
-            if tokio::time::timeout(SHUTDOWN_MAX, &mut *task).await.is_err() {
+            if tokio::time::timeout(SHUTDOWN_MAX, &mut *task)
+                .await
+                .is_err()
+            {
                 task.abort();
             }
         }
@@ -288,7 +305,11 @@ async fn tell_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
             Ok(row) => {
                 hub.metrics().packages.add(1);
                 let package = row.package_id();
-                hub.tell(Story::PackageClosed { package, topic: row.topic, count: row.count });
+                hub.tell(Story::PackageClosed {
+                    package,
+                    topic: row.topic,
+                    count: row.count,
+                });
             }
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 hub.metrics().packages.add(missed);
@@ -301,7 +322,9 @@ async fn tell_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
 /// Milliseconds since 1970, by this machine's clock.
 pub(crate) fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Random bytes from the operating system.

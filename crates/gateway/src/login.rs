@@ -94,13 +94,27 @@ where
         authenticate(hub, reader, writer, connect, &info).await
     } else {
         let text = format!("protocol version {version}: MQTT 3.1.1 and 5 are spoken here");
-        Err(Failure::Refused(Refusal::new(ReasonCode::UnsupportedProtocolVersion, text)))
+        Err(Failure::Refused(Refusal::new(
+            ReasonCode::UnsupportedProtocolVersion,
+            text,
+        )))
     };
     match result {
         Ok(admitted) => Ok(admitted),
         Err(Failure::Gone) => Err(NotAdmitted::Gone),
         Err(Failure::Refused(refusal)) => {
-            refuse(hub, writer, peer, Refused { claimed, version, info, refusal }).await;
+            refuse(
+                hub,
+                writer,
+                peer,
+                Refused {
+                    claimed,
+                    version,
+                    info,
+                    refusal,
+                },
+            )
+            .await;
             Err(NotAdmitted::Refused)
         }
     }
@@ -133,7 +147,12 @@ async fn refuse<W: AsyncWrite + Unpin>(
     refused: Refused,
 ) {
     hub.metrics().logins_refused.add(1);
-    let Refused { claimed, version, info, refusal } = refused;
+    let Refused {
+        claimed,
+        version,
+        info,
+        refusal,
+    } = refused;
     let occurrence =
         Occurrence::connect_refused(claimed, &hub.unidentified(), peer, &info, &refusal);
     hub.record(occurrence);
@@ -169,7 +188,10 @@ where
     match connect.properties.get_authentication_method().cloned() {
         Some(method) if method == METHOD => enhanced(hub, reader, writer, connect, info).await,
         Some(method) => {
-            let text = format!("authentication method '{}' isn't offered: use '{METHOD}' or a token", rights::cut(method));
+            let text = format!(
+                "authentication method '{}' isn't offered: use '{METHOD}' or a token",
+                rights::cut(method)
+            );
             Err(Refusal::new(ReasonCode::BadAuthenticationMethod, text).into())
         }
         None => {
@@ -232,12 +254,22 @@ where
     let answer: Answer = read(auth.authentication_data(), "answer")?;
     let key = public_key(&certificate)?;
     hub.metrics().verifications.add(1);
-    transcript.verify_client(&key, &answer.signature).map_err(|_| {
-        let text = format!("{client}'s signature over the login doesn't verify");
-        Refusal::new(ReasonCode::NotAuthorized, text)
-    })?;
+    transcript
+        .verify_client(&key, &answer.signature)
+        .map_err(|_| {
+            let text = format!("{client}'s signature over the login doesn't verify");
+            Refusal::new(ReasonCode::NotAuthorized, text)
+        })?;
     let name = session_name(&client, None);
-    Ok(admit(hub, connect, client, hello.certificate, info.clone(), name, true)?)
+    Ok(admit(
+        hub,
+        connect,
+        client,
+        hello.certificate,
+        info.clone(),
+        name,
+        true,
+    )?)
 }
 
 fn read<T>(data: Option<&[u8]>, what: &str) -> Result<T, Refusal>
@@ -256,7 +288,9 @@ where
 fn by_token(hub: &Hub, connect: ConnectPacket, info: ConnectInfo) -> Result<Admitted, Refusal> {
     const CODE: ReasonCode = ReasonCode::BadUsernameOrPassword;
     let (Some(user), Some(password)) = (&connect.username, &connect.password) else {
-        let text = format!("log in by authentication method '{METHOD}', or with the client id as user name and a token as password");
+        let text = format!(
+            "log in by authentication method '{METHOD}', or with the client id as user name and a token as password"
+        );
         return Err(Refusal::new(ReasonCode::NotAuthorized, text));
     };
     let client = parse_client(user, CODE)?;
@@ -267,13 +301,23 @@ fn by_token(hub: &Hub, connect: ConnectPacket, info: ConnectInfo) -> Result<Admi
     check_version(body.version)?;
     let wrong = |text: String| Err(Refusal::new(CODE, text));
     if body.client != client {
-        return wrong(format!("the token is {}'s, the user name says {client}", body.client));
+        return wrong(format!(
+            "the token is {}'s, the user name says {client}",
+            body.client
+        ));
     }
     if body.chain != hub.ledger().chain() {
-        return wrong(format!("the token is for ledger {}, this is another one", body.chain));
+        return wrong(format!(
+            "the token is for ledger {}, this is another one",
+            body.chain
+        ));
     }
     if body.gateway != *hub.client() {
-        return wrong(format!("the token is for gateway {}, this is {}", body.gateway, hub.client()));
+        return wrong(format!(
+            "the token is for gateway {}, this is {}",
+            body.gateway,
+            hub.client()
+        ));
     }
     let now_s = now_ms() / 1000;
     let skew_s = hub.limits().clock_skew.as_secs();
@@ -282,10 +326,16 @@ fn by_token(hub: &Hub, connect: ConnectPacket, info: ConnectInfo) -> Result<Admi
         return wrong(format!("a token lives at most {TOKEN_MAX_LIFE_S} s"));
     }
     if now_s > body.expires_s {
-        return wrong(format!("the token expired {} s ago", now_s - body.expires_s));
+        return wrong(format!(
+            "the token expired {} s ago",
+            now_s - body.expires_s
+        ));
     }
     if now_s.saturating_add(skew_s) < body.not_before_s {
-        return wrong(format!("the token isn't good for another {} s", body.not_before_s - now_s));
+        return wrong(format!(
+            "the token isn't good for another {} s",
+            body.not_before_s - now_s
+        ));
     }
     let certificate = certificate_of(hub, body.certificate, &client)?;
     let key = public_key(&certificate)?;
@@ -296,7 +346,9 @@ fn by_token(hub: &Hub, connect: ConnectPacket, info: ConnectInfo) -> Result<Admi
     let digest = sealwire_sm::sm3(&[&encode(body)]);
     match hub.tokens.use_once(digest, body.expires_s, now_s) {
         Ok(()) => {}
-        Err(Replayed::Again) => return wrong("the token was used before: a token is good once".into()),
+        Err(Replayed::Again) => {
+            return wrong("the token was used before: a token is good once".into());
+        }
         Err(Replayed::Full) => {
             let text = "too many tokens are in use: try again in a few minutes";
             return Err(Refusal::new(ReasonCode::ServerBusy, text));
@@ -320,11 +372,15 @@ fn library_name(client_id: &str, client: &ClientId) -> Result<Option<String>, Re
         return Ok(Some(hex::encode(crate::random::<8>())));
     }
     let sound = client_id.len() <= LIBRARY_NAME_BYTES
-        && client_id.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b':'));
+        && client_id
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b':'));
     if sound {
         return Ok(Some(client_id.to_owned()));
     }
-    let text = format!("the client id must be {client}, or at most {LIBRARY_NAME_BYTES} printable ASCII characters without '/', '\\' and ':'");
+    let text = format!(
+        "the client id must be {client}, or at most {LIBRARY_NAME_BYTES} printable ASCII characters without '/', '\\' and ':'"
+    );
     Err(Refusal::new(ReasonCode::ClientIdentifierNotValid, text))
 }
 
@@ -354,10 +410,16 @@ pub(crate) fn certificate_of(
         ..Refusal::new(ReasonCode::NotAuthorized, text)
     };
     let Some(record) = answer.value else {
-        return Err(refuse(format!("certificate {id} isn't registered (height {})", answer.height)));
+        return Err(refuse(format!(
+            "certificate {id} isn't registered (height {})",
+            answer.height
+        )));
     };
     if record.certificate.client != *client {
-        return Err(refuse(format!("certificate {id} is {}'s, not {client}'s", record.certificate.client)));
+        return Err(refuse(format!(
+            "certificate {id} is {}'s, not {client}'s",
+            record.certificate.client
+        )));
     }
     rights::connect(&hub.ledger().view(), client, id, now_ms())?;
     Ok(record.certificate)
@@ -391,7 +453,15 @@ fn admit(
     }
     connect.password = None;
     connect.properties = without_authentication(&connect.properties);
-    Ok(Admitted { connect, client, certificate, info, enhanced, assigned, height })
+    Ok(Admitted {
+        connect,
+        client,
+        certificate,
+        info,
+        enhanced,
+        assigned,
+        height,
+    })
 }
 
 fn check_will(hub: &Hub, client: &ClientId, will: &mqtt5::WillMessage) -> Result<(), Refusal> {
@@ -404,10 +474,15 @@ fn check_will(hub: &Hub, client: &ClientId, will: &mqtt5::WillMessage) -> Result
         will.payload.clone(),
         will.qos,
     );
-    hub.may_publish(client, &packet.with_retain(will.retain)).map(drop).map_err(|refusal| {
-        // CONNACK has no 'payload format invalid' for a will in every client; the text says it.
-        Refusal { text: rights::cut(format!("will: {}", refusal.text)), ..refusal }
-    })
+    hub.may_publish(client, &packet.with_retain(will.retain))
+        .map(drop)
+        .map_err(|refusal| {
+            // CONNACK has no 'payload format invalid' for a will in every client; the text says it.
+            Refusal {
+                text: rights::cut(format!("will: {}", refusal.text)),
+                ..refusal
+            }
+        })
 }
 
 /// The properties of a CONNECT without authentication method and data.
@@ -415,7 +490,10 @@ fn without_authentication(properties: &mqtt5::Properties) -> mqtt5::Properties {
     use mqtt5::PropertyId;
     let mut kept = mqtt5::Properties::default();
     for (id, value) in properties.iter() {
-        if !matches!(id, PropertyId::AuthenticationMethod | PropertyId::AuthenticationData) {
+        if !matches!(
+            id,
+            PropertyId::AuthenticationMethod | PropertyId::AuthenticationData
+        ) {
             // A property that was decoded can be added.
             let _ = kept.add(id, value.clone());
         }

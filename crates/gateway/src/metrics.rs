@@ -66,8 +66,12 @@ impl Metrics {
     pub fn exposition(&self, gauges: &[(&str, &str, u64)]) -> String {
         let mut text = String::new();
         let counters = self.all();
-        let counters = counters.iter().map(|(name, help, value)| (format!("{name}_total"), *help, *value, "counter"));
-        let gauges = gauges.iter().map(|(name, help, value)| ((*name).to_owned(), *help, *value, "gauge"));
+        let counters = counters
+            .iter()
+            .map(|(name, help, value)| (format!("{name}_total"), *help, *value, "counter"));
+        let gauges = gauges
+            .iter()
+            .map(|(name, help, value)| ((*name).to_owned(), *help, *value, "gauge"));
         for (name, help, value, kind) in counters.chain(gauges) {
             // Writing to a String can't fail.
             let _ = writeln!(

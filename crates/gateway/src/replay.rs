@@ -34,7 +34,10 @@ struct State {
 impl Replays {
     /// Remember at most `max` at a time.
     pub fn new(max: usize) -> Self {
-        Self { max, state: Mutex::default() }
+        Self {
+            max,
+            state: Mutex::default(),
+        }
     }
 
     /// Use `digest`, which expires by itself after `expiry_s`, at `now_s` (seconds since 1970).
@@ -44,7 +47,10 @@ impl Replays {
     pub fn use_once(&self, digest: Sm3Digest, expiry_s: u64, now_s: u64) -> Result<(), Replayed> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let live = state.expiry.split_off(&now_s);
-        for digest in std::mem::replace(&mut state.expiry, live).into_values().flatten() {
+        for digest in std::mem::replace(&mut state.expiry, live)
+            .into_values()
+            .flatten()
+        {
             state.used.remove(&digest);
         }
         if state.used.contains(&digest) {

@@ -30,7 +30,12 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that doesn't rest on the ledger's state.
     pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
-        Self { code, text: cut(text.into()), grant: None, height: 0 }
+        Self {
+            code,
+            text: cut(text.into()),
+            grant: None,
+            height: 0,
+        }
     }
 
     /// The peer doesn't speak MQTT, or too much of it.
@@ -45,14 +50,22 @@ impl Refusal {
     /// What the state decided.
     pub fn decided(code: ReasonCode, what: impl std::fmt::Display, decision: Decision) -> Self {
         let text = format!("{what}: {} (height {})", decision.reason, decision.height);
-        Self { code, text: cut(text), grant: decision.grant_key, height: decision.height }
+        Self {
+            code,
+            text: cut(text),
+            grant: decision.grant_key,
+            height: decision.height,
+        }
     }
 }
 
 /// At most [`TEXT_BYTES_MAX`] bytes of a text, whole characters.
 pub fn cut(mut text: String) -> String {
     if text.len() > TEXT_BYTES_MAX {
-        let end = (0..=TEXT_BYTES_MAX - 3).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        let end = (0..=TEXT_BYTES_MAX - 3)
+            .rev()
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -108,7 +121,10 @@ pub fn publish(
             let header = message::inspect(&packet.payload)
                 .map_err(|e| refuse(format!("{topic} is sealed and the payload isn't: {e}")))?;
             if header.sender != *client {
-                return Err(refuse(format!("the payload names {} as its sender", header.sender)));
+                return Err(refuse(format!(
+                    "the payload names {} as its sender",
+                    header.sender
+                )));
             }
             let KeyEpoch(epoch) = header.epoch;
             if epoch > entry.epoch.0 {
@@ -147,15 +163,17 @@ pub fn subscribe(
 /// May `client` receive a message on this topic now?
 pub fn receive(view: &View, client: &ClientId, topic: &str, now_ms: u64) -> bool {
     topic.parse::<TopicName>().is_ok_and(|topic| {
-        view.decide(client, Action::Subscribe(&topic.to_filter()), now_ms).is_allowed()
+        view.decide(client, Action::Subscribe(&topic.to_filter()), now_ms)
+            .is_allowed()
     })
 }
 
 /// May the engine publish there for this client (a will)?
 pub fn publish_topic(view: &View, client: &ClientId, topic: &str, now_ms: u64) -> bool {
-    topic
-        .parse::<TopicName>()
-        .is_ok_and(|topic| view.decide(client, Action::Publish(&topic), now_ms).is_allowed())
+    topic.parse::<TopicName>().is_ok_and(|topic| {
+        view.decide(client, Action::Publish(&topic), now_ms)
+            .is_allowed()
+    })
 }
 
 /// May `client` be, or stay, logged in with this certificate?

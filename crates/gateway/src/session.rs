@@ -25,6 +25,8 @@
 //! The watcher closes a session through [`Session::close`]; an MQTT 5 client gets a DISCONNECT with
 //! the reason.
 
+mod down;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     net::SocketAddr,
@@ -35,14 +37,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mqtt5::{
     Packet, PacketType, QoS,
     packet::{
         connect::ConnectPacket,
         disconnect::DisconnectPacket,
         puback::PubAckPacket,
-        pubcomp::PubCompPacket,
         publish::PublishPacket,
         pubrec::PubRecPacket,
         suback::{SubAckPacket, SubAckReasonCode},
@@ -51,9 +52,9 @@ use mqtt5::{
     types::ReasonCode,
 };
 use sealwire_archive::{Message, Pending};
-use sealwire_envelope::{CertId, ClientId, login};
+use sealwire_envelope::{CertId, ClientId};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, WriteHalf},
     sync::{Mutex as AsyncMutex, mpsc, watch},
 };
 
@@ -62,11 +63,9 @@ use crate::{
     engine::{self, PIPE_BYTES},
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
-    rights::Refusal,
+    rights::{Publishable, Refusal},
 };
 
-/// Topics whose right to receive a session remembers until the next height.
-const REMEMBERED_TOPICS: usize = 256;
 /// How long the engine may take to hand over what is left when a client went away.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a client may take to read its last packet.
@@ -127,7 +126,10 @@ impl Session {
 
     /// Filters it is subscribed to.
     pub fn filters(&self) -> BTreeSet<String> {
-        self.filters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.filters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn with_filters<T>(&self, f: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
@@ -227,6 +229,9 @@ pub async fn serve<R, W>(
         }
     };
     line.finish(&end).await;
+    if !matches!(end, End::Normal) {
+        line.archive_will(&admitted.connect);
+    }
     drop(line);
     hub.sessions().remove(session.id);
     hub.record(Occurrence::disconnect(&session, reason_of(&end)));
@@ -260,13 +265,41 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
     async fn finish(&self, end: &End) {
         let mut out = self.to_client.lock().await;
         if let (End::Closed(refusal), 5) = (end, self.session.version) {
-            let packet = DisconnectPacket::new(refusal.code)
-                .with_reason_string(refusal.text.clone());
+            let packet =
+                DisconnectPacket::new(refusal.code).with_reason_string(refusal.text.clone());
             let packet = Packet::Disconnect(packet);
             let write = frame::write(&mut *out, &packet);
             let _ = tokio::time::timeout(LAST_WRITE, write).await;
         }
         let _ = tokio::time::timeout(LAST_WRITE, out.shutdown()).await;
+    }
+
+    /// The engine publishes the will of a client that went without a word. It is archived best
+    /// effort, as the engine can't be told to wait; a delayed will may be called off, so it isn't.
+    fn archive_will(&self, connect: &ConnectPacket) {
+        let Some(will) = &connect.will else { return };
+        if will.properties.will_delay_interval.unwrap_or(0) > 0 {
+            return;
+        }
+        let packet = PublishPacket::new(will.topic.clone(), will.payload.clone(), will.qos);
+        let Ok(allowed) = self.hub.may_publish(&self.session.client, &packet) else {
+            return;
+        };
+        let message = self.message(allowed, &packet);
+        if !self.hub.archive().append_best_effort(message) {
+            tracing::warn!(client = %self.session.client, "a will wasn't archived");
+        }
+    }
+
+    fn message(&self, allowed: Publishable, packet: &PublishPacket) -> Message {
+        Message {
+            topic: allowed.topic,
+            sender: self.session.client.clone(),
+            received_ms: crate::now_ms(),
+            qos: packet.qos as u8,
+            epoch: allowed.epoch,
+            payload: packet.payload.clone(),
+        }
     }
 
     // ---- up ----------------------------------------------------------------------------------
@@ -392,24 +425,23 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             Ok(allowed) => allowed,
             Err(refusal) => return self.refuse_publish(&packet, refusal),
         };
-        let message = Message {
-            topic: allowed.topic,
-            sender: self.session.client.clone(),
-            received_ms: crate::now_ms(),
-            qos: packet.qos as u8,
-            epoch: allowed.epoch,
-            payload: packet.payload.clone(),
+        let message = self.message(allowed, &packet);
+        let repeated = match (packet.qos, packet.packet_id) {
+            (QoS::ExactlyOnce, Some(id)) => !received.insert(id),
+            _ => false,
         };
-        if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, packet.packet_id) {
-            if !received.insert(id) {
-                return Ok(Some(Up::Forward(frame.bytes)));
-            }
+        if repeated {
+            return Ok(Some(Up::Forward(frame.bytes)));
         }
         self.hub.tell_message(&message);
         if packet.qos == QoS::AtMostOnce {
             let kept = self.hub.archive().append_best_effort(message);
             let metrics = self.hub.metrics();
-            if kept { metrics.archived.add(1) } else { metrics.qos0_unarchived.add(1) }
+            if kept {
+                metrics.archived.add(1)
+            } else {
+                metrics.qos0_unarchived.add(1)
+            }
             return Ok(Some(Up::Forward(frame.bytes)));
         }
         let pending = self.hub.archive().append(message).await.map_err(|error| {
@@ -449,7 +481,9 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 Packet::PubRec(ack)
             }
         };
-        frame::encode(&answer).map(|bytes| Some(Up::Answer(bytes))).map_err(|e| Refusal::malformed(&e))
+        frame::encode(&answer)
+            .map(|bytes| Some(Up::Answer(bytes)))
+            .map_err(|e| Refusal::malformed(&e))
     }
 
     fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
@@ -457,16 +491,27 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             return Err(Refusal::new(ReasonCode::MalformedPacket, "not a SUBSCRIBE"));
         };
         if packet.filters.is_empty() || packet.filters.len() > FILTERS_MAX {
-            let text = format!("{} filters in one SUBSCRIBE, 1 to {FILTERS_MAX} are allowed", packet.filters.len());
+            let text = format!(
+                "{} filters in one SUBSCRIBE, 1 to {FILTERS_MAX} are allowed",
+                packet.filters.len()
+            );
             return Err(Refusal::new(ReasonCode::ProtocolError, text));
         }
-        let mut partial = PartialSubAck { codes: Vec::new(), reason: String::new() };
+        let mut partial = PartialSubAck {
+            codes: Vec::new(),
+            reason: String::new(),
+        };
         let mut allowed = Vec::new();
         for filter in &packet.filters {
             match self.hub.may_subscribe(&self.session.client, &filter.filter) {
                 Ok(decision) => {
-                    self.session.with_filters(|filters| filters.insert(filter.filter.clone()));
-                    self.hub.record(Occurrence::subscribe(&self.session, &filter.filter, decision));
+                    self.session
+                        .with_filters(|filters| filters.insert(filter.filter.clone()));
+                    self.hub.record(Occurrence::subscribe(
+                        &self.session,
+                        &filter.filter,
+                        decision,
+                    ));
                     allowed.push(filter.clone());
                     partial.codes.push(None);
                 }
@@ -483,7 +528,9 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     if !partial.reason.is_empty() {
                         partial.reason.push_str("; ");
                     }
-                    partial.reason.push_str(&format!("{}: {}", filter.filter, refusal.text));
+                    partial
+                        .reason
+                        .push_str(&format!("{}: {}", filter.filter, refusal.text));
                 }
             }
         }
@@ -497,13 +544,19 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             return Ok(Some(Up::Answer(encode(Packet::SubAck(ack))?)));
         }
         lock(&self.subacks).insert(packet.packet_id, partial);
-        let packet = SubscribePacket { filters: allowed, ..packet };
+        let packet = SubscribePacket {
+            filters: allowed,
+            ..packet
+        };
         Ok(Some(Up::Forward(encode(Packet::Subscribe(packet))?)))
     }
 
     fn unsubscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
         let Packet::Unsubscribe(packet) = self.decode(&frame)? else {
-            return Err(Refusal::new(ReasonCode::MalformedPacket, "not an UNSUBSCRIBE"));
+            return Err(Refusal::new(
+                ReasonCode::MalformedPacket,
+                "not an UNSUBSCRIBE",
+            ));
         };
         self.session.with_filters(|filters| {
             for filter in &packet.filters {
@@ -514,7 +567,9 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
     }
 
     fn decode(&self, frame: &Frame) -> Result<Packet, Refusal> {
-        frame.decode(self.session.version).map_err(|e| Refusal::malformed(&e))
+        frame
+            .decode(self.session.version)
+            .map_err(|e| Refusal::malformed(&e))
     }
 
     fn suback(&self, id: u16, codes: Vec<SubAckReasonCode>, reason: String) -> SubAckPacket {
@@ -527,161 +582,6 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             ack.properties.set_reason_string(reason);
         }
         ack
-    }
-
-    // ---- down --------------------------------------------------------------------------------
-
-    async fn down(&self, engine: ReadHalf<DuplexStream>, admitted: &Admitted) -> End {
-        let mut reader = FrameReader::new(engine, self.hub.limits().packet_bytes_max() + PIPE_BYTES);
-        let mut rights = Receiving::default();
-        let mut out = BytesMut::new();
-        loop {
-            let frame = match reader.next().await {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return End::Engine,
-                Err(error) => {
-                    tracing::debug!(%error, client = %self.session.client, "engine stream");
-                    return End::Engine;
-                }
-            };
-            match self.downward(frame, admitted, &mut rights).await {
-                Ok(Some(bytes)) => out.extend_from_slice(&bytes),
-                Ok(None) => {}
-                Err(_) => return End::Engine,
-            }
-            if !out.is_empty() && (!reader.is_ready() || out.len() >= PIPE_BYTES) {
-                let mut client = self.to_client.lock().await;
-                if client.write_all(&out).await.is_err() || client.flush().await.is_err() {
-                    return End::Gone;
-                }
-                out.clear();
-                if out.capacity() > PIPE_BYTES {
-                    out = BytesMut::new();
-                }
-            }
-        }
-    }
-
-    /// What goes to the client instead of this frame.
-    async fn downward(
-        &self,
-        frame: Frame,
-        admitted: &Admitted,
-        rights: &mut Receiving,
-    ) -> Result<Option<Bytes>, FrameError> {
-        match frame.packet_type() {
-            Some(PacketType::ConnAck) => self.connack(frame, admitted).await.map(Some),
-            Some(PacketType::SubAck) => self.complete_suback(frame).map(Some),
-            Some(PacketType::Publish) => {
-                let Some(head) = frame.publish_head() else {
-                    return Err(FrameError::Malformed("the engine's PUBLISH".into()));
-                };
-                if rights.may_receive(&self.hub, &self.session.client, head.topic) {
-                    self.hub.metrics().delivered.add(1);
-                    return Ok(Some(frame.bytes));
-                }
-                self.hub.metrics().withheld.add(1);
-                self.withhold(head.qos, head.packet_id).await?;
-                Ok(None)
-            }
-            Some(PacketType::PubRel) => {
-                let Some(id) = frame.ack_id() else { return Ok(Some(frame.bytes)) };
-                if !lock(&self.withheld).remove(&id) {
-                    return Ok(Some(frame.bytes));
-                }
-                self.to_engine(&Packet::PubComp(PubCompPacket::new(id))).await?;
-                Ok(None)
-            }
-            Some(PacketType::PingResp) => {
-                let ours = self.pings.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
-                Ok(ours.is_err().then_some(frame.bytes))
-            }
-            _ => Ok(Some(frame.bytes)),
-        }
-    }
-
-    /// Acknowledge to the engine, in the client's place, a message that the client may not see.
-    async fn withhold(&self, qos: u8, id: Option<u16>) -> Result<(), FrameError> {
-        match (qos, id) {
-            (1, Some(id)) => self.to_engine(&Packet::PubAck(PubAckPacket::new(id))).await,
-            (2, Some(id)) => {
-                lock(&self.withheld).insert(id);
-                self.to_engine(&Packet::PubRec(PubRecPacket::new(id))).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn to_engine(&self, packet: &Packet) -> Result<(), FrameError> {
-        frame::write(&mut *self.to_engine.lock().await, packet).await
-    }
-
-    /// The engine's answer to the CONNECT. A login counts once its record is on disk.
-    async fn connack(&self, frame: Frame, admitted: &Admitted) -> Result<Bytes, FrameError> {
-        // Two bytes of fixed header, the flags, the code.
-        if frame.bytes.get(3) == Some(&0) {
-            let method = if admitted.enhanced { login::METHOD } else { "token" };
-            let occurrence = Occurrence::connect(&self.session, method);
-            if let Err(error) = self.hub.record_durably(occurrence).await {
-                let text = format!("the login wasn't recorded: {error}");
-                self.session.close(Refusal::new(ReasonCode::ServerUnavailable, text));
-                return Err(FrameError::Truncated);
-            }
-            self.hub.metrics().logins.add(1);
-            if frame.bytes.get(2) == Some(&1) {
-                // A session that was kept: the watcher must know what it is subscribed to.
-                let kept = self.hub.engine().subscriptions(&self.session.name).await;
-                self.session.with_filters(|filters| filters.extend(kept));
-            }
-        }
-        if self.session.version != 5 {
-            return Ok(frame.bytes);
-        }
-        let Packet::ConnAck(mut ack) = frame.decode(5)? else { return Ok(frame.bytes) };
-        if admitted.enhanced {
-            ack.properties.set_authentication_method(login::METHOD.into());
-        }
-        if let Some(assigned) = &admitted.assigned {
-            ack.properties.set_assigned_client_identifier(assigned.clone());
-        }
-        frame::encode(&Packet::ConnAck(ack))
-    }
-
-    fn complete_suback(&self, frame: Frame) -> Result<Bytes, FrameError> {
-        let partial = frame.ack_id().and_then(|id| lock(&self.subacks).remove(&id));
-        let Some(partial) = partial else { return Ok(frame.bytes) };
-        let Packet::SubAck(ack) = frame.decode(self.session.version)? else {
-            return Ok(frame.bytes);
-        };
-        let mut granted = ack.reason_codes.into_iter();
-        let codes = partial.codes.into_iter().map(|refused| {
-            refused.or_else(|| granted.next()).unwrap_or(SubAckReasonCode::UnspecifiedError)
-        });
-        let ack = self.suback(ack.packet_id, codes.collect(), partial.reason);
-        frame::encode(&Packet::SubAck(ack))
-    }
-}
-
-/// What a session may receive, remembered until the next height.
-#[derive(Default)]
-struct Receiving {
-    height: u64,
-    topics: HashMap<String, bool>,
-}
-
-impl Receiving {
-    fn may_receive(&mut self, hub: &Hub, client: &ClientId, topic: &str) -> bool {
-        let height = hub.height();
-        if height != self.height || self.topics.len() >= REMEMBERED_TOPICS {
-            self.topics.clear();
-            self.height = height;
-        }
-        if let Some(&allowed) = self.topics.get(topic) {
-            return allowed;
-        }
-        let allowed = hub.may_receive(client, topic);
-        self.topics.insert(topic.to_owned(), allowed);
-        allowed
     }
 }
 

@@ -42,8 +42,12 @@ pub async fn watch(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {
 
 async fn check(hub: &Hub, session: &Arc<Session>, height: u64) {
     let now_ms = now_ms();
-    let connected =
-        rights::connect(&hub.ledger().view(), &session.client, session.certificate, now_ms);
+    let connected = rights::connect(
+        &hub.ledger().view(),
+        &session.client,
+        session.certificate,
+        now_ms,
+    );
     if let Err(refusal) = connected {
         for filter in session.filters() {
             hub.engine().unsubscribe(&session.name, &filter).await;
@@ -56,7 +60,11 @@ async fn check(hub: &Hub, session: &Arc<Session>, height: u64) {
         hub.engine().unsubscribe(&session.name, &filter).await;
         hub.record(Occurrence::subscription_ended(session, &filter, &refusal));
         let text = format!("subscription to {filter} ended: {}", refusal.text);
-        let refusal = Refusal { text: rights::cut(text), code: ReasonCode::NotAuthorized, ..refusal };
+        let refusal = Refusal {
+            text: rights::cut(text),
+            code: ReasonCode::NotAuthorized,
+            ..refusal
+        };
         return end(hub, session, refusal, height);
     }
 }
@@ -65,6 +73,10 @@ fn end(hub: &Hub, session: &Session, refusal: Refusal, height: u64) {
     if session.close(refusal.clone()) {
         hub.metrics().sessions_ended.add(1);
         let client = session.client.clone();
-        hub.tell(Story::SessionEnded { client, reason: refusal.text, height });
+        hub.tell(Story::SessionEnded {
+            client,
+            reason: refusal.text,
+            height,
+        });
     }
 }

@@ -18,7 +18,12 @@ fn refused(ack: &ConnAckPacket, code: ReasonCode, words: &str) {
 }
 
 fn accepted(ack: &ConnAckPacket) {
-    assert_eq!(ack.reason_code, ReasonCode::Success, "{}", reason(&ack.properties));
+    assert_eq!(
+        ack.reason_code,
+        ReasonCode::Success,
+        "{}",
+        reason(&ack.properties)
+    );
 }
 
 /// Kinds of the events that blocks hold for this client.
@@ -27,7 +32,10 @@ fn kinds(world: &World, client: &str) -> Vec<EventKind> {
     let mut kinds = Vec::new();
     for tx in blocks.iter() {
         if let Call::LogEvents(call) = &tx.body.call {
-            let of = call.events.iter().filter(|event| event.client.as_str() == client);
+            let of = call
+                .events
+                .iter()
+                .filter(|event| event.client.as_str() == client);
             kinds.extend(of.map(|event| event.kind));
         }
     }
@@ -41,7 +49,10 @@ async fn enhanced_authentication_admits_and_the_ledger_hears_of_it() {
     let device = world.device("press-7");
     let (wire, ack) = Wire::sm2(&world, gateway.mqtt_addr, &device).await;
     accepted(&ack);
-    let method = ack.properties.get_authentication_method().map(String::as_str);
+    let method = ack
+        .properties
+        .get_authentication_method()
+        .map(String::as_str);
     assert_eq!(method, Some("SM2"));
     assert_eq!(gateway.sessions(), 1);
     drop(wire);
@@ -64,9 +75,17 @@ async fn enhanced_authentication_refuses() {
     let (_, ack) = Wire::sm2_as(&world, addr, &device, "acme.press-7", |t| t.time_ms += 1).await;
     refused(&ack, ReasonCode::NotAuthorized, "doesn't verify");
     let (_, ack) = Wire::sm2_as(&world, addr, &device, "acme.press-8", |_| {}).await;
-    refused(&ack, ReasonCode::NotAuthorized, "acme.press-7's, not acme.press-8's");
+    refused(
+        &ack,
+        ReasonCode::NotAuthorized,
+        "acme.press-7's, not acme.press-8's",
+    );
     let (_, ack) = Wire::sm2_as(&world, addr, &device, "no client", |_| {}).await;
-    refused(&ack, ReasonCode::ClientIdentifierNotValid, "not a client id");
+    refused(
+        &ack,
+        ReasonCode::ClientIdentifierNotValid,
+        "not a client id",
+    );
 
     let stranger = world.one.issue("stranger", Role::Device, 1000);
     let (_, ack) = Wire::sm2(&world, addr, &stranger).await;
@@ -99,11 +118,13 @@ async fn an_expired_certificate_is_refused() {
     let gateway = world.gateway().await;
     // Good when it is registered, over two seconds later.
     let device = world.enrol_for(&world.one, "brief", Role::Device, 1);
-    eventually("the certificate expires", async || now_s() > device.certificate.not_after_s).await;
+    eventually("the certificate expires", async || {
+        now_s() > device.certificate.not_after_s
+    })
+    .await;
     let (_, ack) = Wire::sm2(&world, gateway.mqtt_addr, &device).await;
     refused(&ack, ReasonCode::NotAuthorized, "expired");
-    let (_, ack) =
-        Wire::token(gateway.mqtt_addr, "acme.brief", &world.password(&device)).await;
+    let (_, ack) = Wire::token(gateway.mqtt_addr, "acme.brief", &world.password(&device)).await;
     refused(&ack, ReasonCode::NotAuthorized, "expired");
     gateway.shutdown().await;
 }
@@ -130,23 +151,41 @@ async fn tokens_are_refused() {
     let other = world.device("press-8");
     let code = ReasonCode::BadUsernameOrPassword;
     let try_token = async |user: &str, body: sealwire_envelope::login::TokenBody| {
-        Wire::token(addr, user, &Token::sign(body, &device.key).to_text()).await.1
+        Wire::token(addr, user, &Token::sign(body, &device.key).to_text())
+            .await
+            .1
     };
 
     let mut body = world.token(&device);
     body.gateway = world.two.gateway.client.clone();
-    refused(&try_token("acme.press-7", body).await, code, "for gateway bolt.gateway");
+    refused(
+        &try_token("acme.press-7", body).await,
+        code,
+        "for gateway bolt.gateway",
+    );
     let mut body = world.token(&device);
     (body.not_before_s, body.expires_s) = (now_s() - 250, now_s() - 50);
     refused(&try_token("acme.press-7", body).await, code, "expired");
     let mut body = world.token(&device);
     (body.not_before_s, body.expires_s) = (now_s() + 100, now_s() + 200);
-    refused(&try_token("acme.press-7", body).await, code, "isn't good for another");
+    refused(
+        &try_token("acme.press-7", body).await,
+        code,
+        "isn't good for another",
+    );
     let mut body = world.token(&device);
     body.expires_s = body.not_before_s + 301;
-    refused(&try_token("acme.press-7", body).await, code, "at most 300 s");
+    refused(
+        &try_token("acme.press-7", body).await,
+        code,
+        "at most 300 s",
+    );
     let body = world.token(&device);
-    refused(&try_token("acme.press-8", body).await, code, "the user name says acme.press-8");
+    refused(
+        &try_token("acme.press-8", body).await,
+        code,
+        "the user name says acme.press-8",
+    );
     let mut body = world.token(&other);
     body.client = other.client.clone();
     refused(&try_token("acme.press-8", body).await, code, "didn't sign");
@@ -158,7 +197,11 @@ async fn tokens_are_refused() {
     let token = world.password(&device);
     let connect = options("acme.press-8").with_credentials("acme.press-7", token.as_bytes());
     let (_, ack) = Wire::connect(addr, connect).await;
-    refused(&ack, ReasonCode::ClientIdentifierNotValid, "another client's");
+    refused(
+        &ack,
+        ReasonCode::ClientIdentifierNotValid,
+        "another client's",
+    );
     // A refusal before the signature spends nothing: the same token still is good.
     let (_, ack) = Wire::token(addr, "acme.press-7", &token).await;
     accepted(&ack);
@@ -172,14 +215,16 @@ async fn made_up_client_ids_live_under_the_client() {
     let addr = gateway.mqtt_addr;
     let device = world.device("press-7");
     let first = Wire::login(&world, addr, &device).await;
-    let connect = |id: &str| {
-        options(id).with_credentials("acme.press-7", world.password(&device).as_bytes())
-    };
+    let connect =
+        |id: &str| options(id).with_credentials("acme.press-7", world.password(&device).as_bytes());
     let (mut second, ack) = Wire::connect(addr, connect("mosq-abc")).await;
     accepted(&ack);
     let (mut third, ack) = Wire::connect(addr, connect("")).await;
     accepted(&ack);
-    assert!(ack.properties.contains(mqtt5::PropertyId::AssignedClientIdentifier));
+    assert!(
+        ack.properties
+            .contains(mqtt5::PropertyId::AssignedClientIdentifier)
+    );
     // None of them took over another's session.
     assert_eq!(gateway.sessions(), 3);
     for wire in [&mut second, &mut third] {
@@ -208,7 +253,12 @@ async fn a_ledger_that_is_away_stops_logins_after_a_while_and_loses_no_event() {
     eventually("all events are in blocks", async || {
         let mut kinds = kinds(&world, "acme.press-7");
         kinds.sort();
-        kinds == [EventKind::Connected, EventKind::ConnectRefused, EventKind::Disconnected]
+        kinds
+            == [
+                EventKind::Connected,
+                EventKind::ConnectRefused,
+                EventKind::Disconnected,
+            ]
     })
     .await;
     assert!(world.ledger.height().borrow().gt(&1));
@@ -242,14 +292,71 @@ async fn strangers_cost_little() {
     let gateway = world.gateway_with(config).await;
     let mut first = Wire::open(gateway.mqtt_addr).await;
     let mut second = Wire::open(gateway.mqtt_addr).await;
-    eventually("both are counted", async || gateway.metrics().connections.get() == 2).await;
+    eventually("both are counted", async || {
+        gateway.metrics().connections.get() == 2
+    })
+    .await;
     let mut third = Wire::open(gateway.mqtt_addr).await;
-    assert!(third.next().await.is_none(), "a third connection from one address is closed");
+    assert!(
+        third.next().await.is_none(),
+        "a third connection from one address is closed"
+    );
     assert_eq!(gateway.metrics().connections_refused.get(), 1);
     // Who says nothing is sent away when the handshake time is over.
     assert!(first.next().await.is_none());
     assert!(second.next().await.is_none());
     let device = world.device("press-7");
     Wire::login(&world, gateway.mqtt_addr, &device).await;
+    gateway.shutdown().await;
+}
+
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+/// A measurement, not a check: `cargo test --release -p sealwire-gateway --test login -- --ignored
+/// --nocapture`. Clients and gateway share the process, so the figures are upper bounds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
+async fn two_thousand_devices() {
+    const DEVICES: usize = 2_000;
+    let world = World::new();
+    let gateway = world.gateway().await;
+    let devices: Vec<_> = (0..DEVICES)
+        .map(|i| world.device(&format!("d{i}")))
+        .collect();
+    let (before, start) = (resident_bytes(), std::time::Instant::now());
+    let mut wires = Vec::with_capacity(DEVICES);
+    for batch in devices.chunks(50) {
+        let logins = batch
+            .iter()
+            .map(|device| Wire::sm2(&world, gateway.mqtt_addr, device));
+        for (wire, ack) in futures::future::join_all(logins).await {
+            accepted(&ack);
+            wires.push(wire);
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let bytes = resident_bytes().saturating_sub(before) / DEVICES;
+    println!(
+        "{DEVICES} logins in {seconds:.2} s ({:.0}/s), {bytes} bytes per connection, client included",
+        DEVICES as f64 / seconds
+    );
+    assert_eq!(gateway.sessions(), DEVICES);
+    eventually("every login is in a block", async || {
+        let blocks = world.ledger.blocks.lock().unwrap();
+        let logged = blocks.iter().map(|tx| match &tx.body.call {
+            Call::LogEvents(call) => call.events.len(),
+            _ => 0,
+        });
+        logged.sum::<usize>() >= DEVICES
+    })
+    .await;
+    drop(wires);
     gateway.shutdown().await;
 }

@@ -42,7 +42,14 @@ async fn scene() -> Scene {
     let topic = owner.topic("temperature");
     let key = sm4::Key::generate(&mut rand::rng());
     world.register(&owner, &topic, Some(&key));
-    Scene { world, gateway, owner, reader, topic, key }
+    Scene {
+        world,
+        gateway,
+        owner,
+        reader,
+        topic,
+        key,
+    }
 }
 
 impl Scene {
@@ -76,18 +83,55 @@ async fn publishing_takes_a_right_and_a_sealed_payload() {
     assert_eq!(archived.len(), 1);
     assert_eq!(archived[0].payload, scene.payload(1));
 
-    refused(owner.publish(topic, b"21.5").await, ReasonCode::PayloadFormatInvalid, "is sealed");
+    refused(
+        owner.publish(topic, b"21.5").await,
+        ReasonCode::PayloadFormatInvalid,
+        "is sealed",
+    );
     let unknown = sealed(&scene.owner, &scene.topic, &scene.key, 3, 2, b"x");
-    refused(owner.publish(topic, &unknown).await, ReasonCode::PayloadFormatInvalid, "unknown key epoch 3");
+    refused(
+        owner.publish(topic, &unknown).await,
+        ReasonCode::PayloadFormatInvalid,
+        "unknown key epoch 3",
+    );
     let foreign = sealed(&scene.reader, &scene.topic, &scene.key, 0, 2, b"x");
-    refused(owner.publish(topic, &foreign).await, ReasonCode::PayloadFormatInvalid, "bolt.analyst");
-    refused(owner.publish("acme/press-7/other", b"x").await, ReasonCode::NotAuthorized, "isn't registered");
-    refused(owner.publish("bolt/analyst/x", b"x").await, ReasonCode::NotAuthorized, "isn't registered");
-    refused(owner.publish("acme/press-7/+", b"x").await, ReasonCode::TopicNameInvalid, "topic name");
+    refused(
+        owner.publish(topic, &foreign).await,
+        ReasonCode::PayloadFormatInvalid,
+        "bolt.analyst",
+    );
+    refused(
+        owner.publish("acme/press-7/other", b"x").await,
+        ReasonCode::NotAuthorized,
+        "isn't registered",
+    );
+    refused(
+        owner.publish("bolt/analyst/x", b"x").await,
+        ReasonCode::NotAuthorized,
+        "isn't registered",
+    );
+    refused(
+        owner.publish("acme/press-7/+", b"x").await,
+        ReasonCode::TopicNameInvalid,
+        "topic name",
+    );
 
     let mut reader = scene.reader().await;
-    refused(reader.publish(topic, &scene.payload(3)).await, ReasonCode::NotAuthorized, "granted this client nothing");
-    assert_eq!(scene.gateway.archive().messages(topic, 10).await.unwrap().len(), 1);
+    refused(
+        reader.publish(topic, &scene.payload(3)).await,
+        ReasonCode::NotAuthorized,
+        "granted this client nothing",
+    );
+    assert_eq!(
+        scene
+            .gateway
+            .archive()
+            .messages(topic, 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     scene.gateway.shutdown().await;
 }
 
@@ -103,12 +147,18 @@ async fn payloads_are_bounded() {
     let mut wire = Wire::login(&world, gateway.mqtt_addr, &owner).await;
     let (code, _) = wire.publish(topic.as_str(), &[7; 1000]).await;
     assert_eq!(code, ReasonCode::Success);
-    refused(wire.publish(topic.as_str(), &[7; 1001]).await, ReasonCode::QuotaExceeded, "the limit is 1000 bytes");
+    refused(
+        wire.publish(topic.as_str(), &[7; 1001]).await,
+        ReasonCode::QuotaExceeded,
+        "the limit is 1000 bytes",
+    );
     // More than a packet may have: the connection ends, with the reason.
     let packet = PublishPacket::new(topic.as_str(), vec![7; 200_000], QoS::AtMostOnce);
     wire.send(Packet::Publish(packet)).await;
     match wire.next().await {
-        Some(Packet::Disconnect(packet)) => assert_eq!(packet.reason_code, ReasonCode::PacketTooLarge),
+        Some(Packet::Disconnect(packet)) => {
+            assert_eq!(packet.reason_code, ReasonCode::PacketTooLarge)
+        }
         other => panic!("expected DISCONNECT, got {other:?}"),
     }
     gateway.shutdown().await;
@@ -123,21 +173,41 @@ async fn subscribing_takes_a_grant_that_covers_the_filter() {
     assert_eq!(ack.reason_codes, [SubAckReasonCode::NotAuthorized]);
     assert!(reason(&ack.properties).contains("granted this client nothing"));
 
-    scene.world.grant(&scene.owner, &scene.topic, &scene.reader, Rights::SUBSCRIBE, Some(&scene.key));
-    let ack = reader.subscribe(&["acme/press-7/#", topic, "acme/+/temperature"]).await;
-    let (yes, no) = (SubAckReasonCode::GrantedQoS1, SubAckReasonCode::NotAuthorized);
+    scene.world.grant(
+        &scene.owner,
+        &scene.topic,
+        &scene.reader,
+        Rights::SUBSCRIBE,
+        Some(&scene.key),
+    );
+    let ack = reader
+        .subscribe(&["acme/press-7/#", topic, "acme/+/temperature"])
+        .await;
+    let (yes, no) = (
+        SubAckReasonCode::GrantedQoS1,
+        SubAckReasonCode::NotAuthorized,
+    );
     assert_eq!(ack.reason_codes, [no, yes, no]);
     assert!(reason(&ack.properties).contains("acme/press-7/#: "));
 
     let mut owner = scene.owner().await;
-    assert_eq!(owner.publish(topic, &scene.payload(1)).await.0, ReasonCode::Success);
+    assert_eq!(
+        owner.publish(topic, &scene.payload(1)).await.0,
+        ReasonCode::Success
+    );
     let received = reader.message().await;
     let opened = message::open(&scene.topic, &scene.key, &received.payload, |sender| {
         (*sender == scene.owner.client).then(|| scene.owner.key.public_key().clone())
     });
     assert_eq!(opened.unwrap().content.as_slice(), b"21.5");
     // The owner's own prefix may be taken whole.
-    let ack = owner.subscribe(&["acme/press-7/#", "acme/#", "$share/g/acme/press-7/temperature"]).await;
+    let ack = owner
+        .subscribe(&[
+            "acme/press-7/#",
+            "acme/#",
+            "$share/g/acme/press-7/temperature",
+        ])
+        .await;
     assert_eq!(ack.reason_codes, [yes, no, yes]);
     scene.gateway.shutdown().await;
 }
@@ -146,7 +216,13 @@ async fn subscribing_takes_a_grant_that_covers_the_filter() {
 async fn revoking_ends_the_live_subscription_and_withholds_what_was_queued() {
     let scene = scene().await;
     let topic = scene.topic.as_str();
-    scene.world.grant(&scene.owner, &scene.topic, &scene.reader, Rights::SUBSCRIBE, Some(&scene.key));
+    scene.world.grant(
+        &scene.owner,
+        &scene.topic,
+        &scene.reader,
+        Rights::SUBSCRIBE,
+        Some(&scene.key),
+    );
     // A session that outlives its connection.
     let login = || {
         let password = scene.world.password(&scene.reader);
@@ -170,12 +246,18 @@ async fn revoking_ends_the_live_subscription_and_withholds_what_was_queued() {
     assert!(ack.session_present);
     assert_eq!(reader.message().await.payload, scene.payload(2));
 
-    scene.world.revoke(&scene.owner, &scene.topic, &scene.reader, true);
+    scene
+        .world
+        .revoke(&scene.owner, &scene.topic, &scene.reader, true);
     // The message that was not acknowledged may come again; then the end.
     match reader.next().await {
         Some(Packet::Disconnect(packet)) => {
             assert_eq!(packet.reason_code, ReasonCode::NotAuthorized);
-            assert!(reason(&packet.properties).contains("revoked"), "{:?}", packet.properties);
+            assert!(
+                reason(&packet.properties).contains("revoked"),
+                "{:?}",
+                packet.properties
+            );
         }
         other => panic!("expected DISCONNECT, got {other:?}"),
     }
@@ -184,7 +266,10 @@ async fn revoking_ends_the_live_subscription_and_withholds_what_was_queued() {
     // The session is there, its subscription isn't, and the queued message is withheld.
     let (mut reader, _) = Wire::connect(addr, login()).await;
     reader.silent(Duration::from_millis(200)).await;
-    assert_eq!(reader.subscribe(&[topic]).await.reason_codes, [SubAckReasonCode::NotAuthorized]);
+    assert_eq!(
+        reader.subscribe(&[topic]).await.reason_codes,
+        [SubAckReasonCode::NotAuthorized]
+    );
     scene.gateway.shutdown().await;
 }
 
@@ -193,15 +278,22 @@ async fn mqtt_3_1_1_gets_no_acknowledgement_for_what_is_refused() {
     let scene = scene().await;
     let login = options("acme.press-7")
         .with_protocol_version(mqtt5::ProtocolVersion::V311)
-        .with_credentials("acme.press-7", scene.world.password(&scene.owner).as_bytes());
+        .with_credentials(
+            "acme.press-7",
+            scene.world.password(&scene.owner).as_bytes(),
+        );
     let (mut wire, _) = Wire::connect(scene.gateway.mqtt_addr, login).await;
     let publish = |topic: &str, payload: Vec<u8>| {
         Packet::Publish(PublishPacket::new_v311(topic, payload, QoS::AtLeastOnce).with_packet_id(7))
     };
-    wire.send(publish(scene.topic.as_str(), scene.payload(1))).await;
+    wire.send(publish(scene.topic.as_str(), scene.payload(1)))
+        .await;
     assert!(matches!(wire.next().await, Some(Packet::PubAck(_))));
     wire.send(publish("acme/press-7/unknown", vec![1])).await;
-    assert!(wire.next().await.is_none(), "acknowledging would be a lie: the connection closes");
+    assert!(
+        wire.next().await.is_none(),
+        "acknowledging would be a lie: the connection closes"
+    );
     scene.gateway.shutdown().await;
 }
 
@@ -216,8 +308,11 @@ struct Sm2Handler {
 
 impl AuthHandler for Sm2Handler {
     fn initial_response<'a>(&'a self, _: &'a str) -> AuthFuture<'a, Option<Vec<u8>>> {
-        let hello =
-            Hello { version: LOGIN_VERSION, certificate: self.person.id(), nonce: self.nonce };
+        let hello = Hello {
+            version: LOGIN_VERSION,
+            certificate: self.person.id(),
+            nonce: self.nonce,
+        };
         Box::pin(async move { Ok(Some(encode(&hello))) })
     }
 
@@ -245,19 +340,31 @@ impl AuthHandler for Sm2Handler {
 async fn an_mqtt_library_logs_in_publishes_and_receives() {
     let scene = scene().await;
     let topic = scene.topic.as_str();
-    let client = MqttClient::with_options(options("acme.press-7").with_authentication_method(METHOD));
+    let client =
+        MqttClient::with_options(options("acme.press-7").with_authentication_method(METHOD));
     let handler = Sm2Handler {
         person: scene.owner.clone(),
         chain: scene.world.ledger.chain(),
         nonce: rand::random(),
     };
     client.set_auth_handler(handler).await;
-    client.connect(&format!("mqtt://{}", scene.gateway.mqtt_addr)).await.unwrap();
+    client
+        .connect(&format!("mqtt://{}", scene.gateway.mqtt_addr))
+        .await
+        .unwrap();
     let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
-    client.subscribe(topic, move |message| tx.send(message.payload).unwrap()).await.unwrap();
+    client
+        .subscribe(topic, move |message| tx.send(message.payload).unwrap())
+        .await
+        .unwrap();
     client.publish_qos1(topic, scene.payload(1)).await.unwrap();
     assert_eq!(rx.recv().await.unwrap(), scene.payload(1));
-    assert!(client.publish_qos1("acme/press-7/unknown", "x").await.is_err());
+    assert!(
+        client
+            .publish_qos1("acme/press-7/unknown", "x")
+            .await
+            .is_err()
+    );
     client.disconnect().await.unwrap();
     scene.gateway.shutdown().await;
 }
@@ -265,7 +372,12 @@ async fn an_mqtt_library_logs_in_publishes_and_receives() {
 #[tokio::test]
 async fn bytes_that_are_no_mqtt_end_the_connection() {
     let scene = scene().await;
-    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 64], &[0x10, 0x00], &[0x30, 0x02, 0, 0]] {
+    for bytes in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0xff; 64],
+        &[0x10, 0x00],
+        &[0x30, 0x02, 0, 0],
+    ] {
         let mut wire = Wire::open(scene.gateway.mqtt_addr).await;
         wire.raw(bytes).await;
         assert!(wire.next().await.is_none());
@@ -274,7 +386,10 @@ async fn bytes_that_are_no_mqtt_end_the_connection() {
     for bytes in [&[0x36, 0x05, 0, 1, b'a', 0, 1][..], &[0x82, 0x03, 0, 1, 0]] {
         let mut wire = scene.owner().await;
         wire.raw(bytes).await;
-        assert!(matches!(wire.next().await, Some(Packet::Disconnect(_))), "{bytes:?}");
+        assert!(
+            matches!(wire.next().await, Some(Packet::Disconnect(_))),
+            "{bytes:?}"
+        );
     }
     scene.gateway.shutdown().await;
 }
@@ -294,7 +409,14 @@ async fn quality_2_is_archived_once_and_quality_0_too() {
     let packet = PublishPacket::new(topic, scene.payload(2), QoS::AtMostOnce);
     wire.send(Packet::Publish(packet)).await;
     eventually("both are archived", async || {
-        scene.gateway.archive().messages(topic, 10).await.unwrap().len() == 2
+        scene
+            .gateway
+            .archive()
+            .messages(topic, 10)
+            .await
+            .unwrap()
+            .len()
+            == 2
     })
     .await;
     scene.gateway.shutdown().await;
@@ -305,7 +427,9 @@ async fn a_will_needs_a_right_too() {
     let scene = scene().await;
     let open = scene.owner.topic("state");
     scene.world.register(&scene.owner, &open, None);
-    scene.world.grant(&scene.owner, &open, &scene.reader, Rights::SUBSCRIBE, None);
+    scene
+        .world
+        .grant(&scene.owner, &open, &scene.reader, Rights::SUBSCRIBE, None);
     let addr = scene.gateway.mqtt_addr;
     let connect = |topic: &str| {
         let password = scene.world.password(&scene.owner);
@@ -317,7 +441,11 @@ async fn a_will_needs_a_right_too() {
     assert_eq!(ack.reason_code, ReasonCode::NotAuthorized);
     assert!(reason(&ack.properties).starts_with("will: "));
     let (_, ack) = Wire::connect(addr, connect(scene.topic.as_str())).await;
-    assert_eq!(ack.reason_code, ReasonCode::PayloadFormatInvalid, "a sealed topic, an open will");
+    assert_eq!(
+        ack.reason_code,
+        ReasonCode::PayloadFormatInvalid,
+        "a sealed topic, an open will"
+    );
 
     let mut reader = scene.reader().await;
     reader.subscribe(&[open.as_str()]).await;
@@ -343,19 +471,28 @@ async fn a_thousand_messages_of_one_device_share_their_syncs() {
                 scene.payload(u64::from(sent)),
                 QoS::AtLeastOnce,
             );
-            wire.send(Packet::Publish(packet.with_packet_id(sent))).await;
+            wire.send(Packet::Publish(packet.with_packet_id(sent)))
+                .await;
         }
         match wire.next().await {
             Some(Packet::PubAck(ack)) => {
                 acknowledged += 1;
                 // MQTT-4.6.0-2: in the order in which they were sent.
-                assert_eq!((ack.reason_code, ack.packet_id), (ReasonCode::Success, acknowledged));
+                assert_eq!(
+                    (ack.reason_code, ack.packet_id),
+                    (ReasonCode::Success, acknowledged)
+                );
             }
             other => panic!("expected PUBACK, got {other:?}"),
         }
     }
     println!("{MESSAGES} messages acknowledged in {:?}", start.elapsed());
-    let archived = scene.gateway.archive().messages(scene.topic.as_str(), 2000).await.unwrap();
+    let archived = scene
+        .gateway
+        .archive()
+        .messages(scene.topic.as_str(), 2000)
+        .await
+        .unwrap();
     assert_eq!(archived.len(), usize::from(MESSAGES));
     scene.gateway.shutdown().await;
 }
@@ -379,12 +516,27 @@ async fn mosquitto_publishes_and_subscribes() {
     };
     let open = scene.owner.topic("open");
     scene.world.register(&scene.owner, &open, None);
-    scene.world.grant(&scene.owner, &open, &scene.reader, Rights::SUBSCRIBE, None);
+    scene
+        .world
+        .grant(&scene.owner, &open, &scene.reader, Rights::SUBSCRIBE, None);
     let port = scene.gateway.mqtt_addr.port().to_string();
     for version in ["mqttv311", "mqttv5"] {
         let password = scene.world.password(&scene.reader);
         let listening = subscribe
-            .args(["-h", "127.0.0.1", "-p", &port, "-V", version, "-q", "1", "-C", "1", "-W", "15"])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-V",
+                version,
+                "-q",
+                "1",
+                "-C",
+                "1",
+                "-W",
+                "15",
+            ])
             .args(["-u", "bolt.analyst", "-P", &password, "-t", open.as_str()])
             .stdout(std::process::Stdio::piped())
             .spawn()
@@ -407,19 +559,46 @@ async fn mosquitto_publishes_and_subscribes() {
         let password = scene.world.password(&scene.owner);
         let published = publish
             .args(["-h", "127.0.0.1", "-p", &port, "-V", version, "-q", "1"])
-            .args(["-u", "acme.press-7", "-P", &password, "-t", open.as_str(), "-m", "hello"])
+            .args([
+                "-u",
+                "acme.press-7",
+                "-P",
+                &password,
+                "-t",
+                open.as_str(),
+                "-m",
+                "hello",
+            ])
             .output()
             .unwrap();
-        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
-        let heard = tokio::task::spawn_blocking(|| listening.wait_with_output()).await.unwrap();
-        assert_eq!(String::from_utf8_lossy(&heard.unwrap().stdout), "hello\n", "{version}");
-        (publish, subscribe) =
-            (Command::new("mosquitto_pub"), Command::new("mosquitto_sub"));
+        assert!(
+            published.status.success(),
+            "{}",
+            String::from_utf8_lossy(&published.stderr)
+        );
+        let heard = tokio::task::spawn_blocking(|| listening.wait_with_output())
+            .await
+            .unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&heard.unwrap().stdout),
+            "hello\n",
+            "{version}"
+        );
+        (publish, subscribe) = (Command::new("mosquitto_pub"), Command::new("mosquitto_sub"));
     }
     // And a refusal that a person can read.
     let refused = publish
         .args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv5", "-q", "1"])
-        .args(["-u", "acme.press-7", "-P", "nonsense", "-t", open.as_str(), "-m", "hello"])
+        .args([
+            "-u",
+            "acme.press-7",
+            "-P",
+            "nonsense",
+            "-t",
+            open.as_str(),
+            "-m",
+            "hello",
+        ])
         .output()
         .unwrap();
     assert!(!refused.status.success());
@@ -458,9 +637,13 @@ sys.exit(0 if ok else 1)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paho_speaks_all_qualities() {
     let python = std::env::var("SEALWIRE_PYTHON").unwrap_or_else(|_| "python3".into());
-    let has_paho = Command::new(&python).args(["-c", "import paho.mqtt.client"]).output();
+    let has_paho = Command::new(&python)
+        .args(["-c", "import paho.mqtt.client"])
+        .output();
     if !has_paho.is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: {python} has no paho-mqtt (pip install paho-mqtt; SEALWIRE_PYTHON names another interpreter)");
+        println!(
+            "SKIPPED: {python} has no paho-mqtt (pip install paho-mqtt; SEALWIRE_PYTHON names another interpreter)"
+        );
         return;
     }
     let scene = scene().await;
@@ -471,16 +654,37 @@ async fn paho_speaks_all_qualities() {
     let topic = open.to_string();
     let output = tokio::task::spawn_blocking(move || {
         Command::new(python)
-            .args(["-c", PAHO, "127.0.0.1", &port, "acme.press-7", &password, &topic])
+            .args([
+                "-c",
+                PAHO,
+                "127.0.0.1",
+                &port,
+                "acme.press-7",
+                &password,
+                &topic,
+            ])
             .output()
             .unwrap()
     })
     .await
     .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(text.contains("['qos 0', 'qos 1', 'qos 2']"), "{text}");
-    assert_eq!(scene.gateway.archive().messages(open.as_str(), 10).await.unwrap().len(), 3);
+    assert_eq!(
+        scene
+            .gateway
+            .archive()
+            .messages(open.as_str(), 10)
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
     scene.gateway.shutdown().await;
 }
 
@@ -490,7 +694,10 @@ async fn a_refused_publisher_stays_alive_for_the_engine() {
     let scene = scene().await;
     let mut wire = scene.owner().await;
     for _ in 0..3 {
-        assert_eq!(wire.publish("acme/press-7/nowhere", b"x").await.0, ReasonCode::NotAuthorized);
+        assert_eq!(
+            wire.publish("acme/press-7/nowhere", b"x").await.0,
+            ReasonCode::NotAuthorized
+        );
     }
     // No PINGRESP reaches a client that didn't ask.
     wire.send(Packet::PingReq).await;

@@ -5,8 +5,7 @@ mod common;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{
-    PATIENCE, Person, World, all_different, anchored, eventually, now_s, sealed,
-    wire::Wire,
+    PATIENCE, Person, World, all_different, anchored, eventually, now_s, sealed, wire::Wire,
 };
 use mqtt5::types::ReasonCode;
 use reqwest::StatusCode;
@@ -39,14 +38,28 @@ async fn scene() -> Scene {
     let topic = owner.topic("temperature");
     let key = sm4::Key::generate(&mut rand::rng());
     world.register(&owner, &topic, Some(&key));
-    Scene { world, gateway, owner, reader, topic, key }
+    Scene {
+        world,
+        gateway,
+        owner,
+        reader,
+        topic,
+        key,
+    }
 }
 
 impl Scene {
     async fn publish(&self, count: u64) {
         let mut wire = Wire::login(&self.world, self.gateway.mqtt_addr, &self.owner).await;
         for i in 1..=count {
-            let payload = sealed(&self.owner, &self.topic, &self.key, 0, i, format!("{i}").as_bytes());
+            let payload = sealed(
+                &self.owner,
+                &self.topic,
+                &self.key,
+                0,
+                i,
+                format!("{i}").as_bytes(),
+            );
             let (code, text) = wire.publish(self.topic.as_str(), &payload).await;
             assert_eq!(code, ReasonCode::Success, "{text}");
         }
@@ -63,7 +76,8 @@ impl Scene {
     }
 
     async fn get(&self, person: &Person, target: &str) -> reqwest::Response {
-        self.get_with(target, Some(self.world.header(person, target))).await
+        self.get_with(target, Some(self.world.header(person, target)))
+            .await
     }
 
     fn list(&self) -> String {
@@ -71,14 +85,22 @@ impl Scene {
     }
 
     async fn first_package(&self) -> PackageId {
-        let rows = self.gateway.archive().packages(self.topic.as_str(), 0, 10).await.unwrap();
+        let rows = self
+            .gateway
+            .archive()
+            .packages(self.topic.as_str(), 0, 10)
+            .await
+            .unwrap();
         rows[0].package_id()
     }
 }
 
 async fn problem(response: reqwest::Response, status: StatusCode, words: &str) {
     assert_eq!(response.status(), status);
-    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let kind = response.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(kind, "application/problem+json");
     let body: serde_json::Value = response.json().await.unwrap();
     let detail = body["detail"].as_str().unwrap();
@@ -91,46 +113,89 @@ async fn packages_are_anchored_and_fetched_by_grant() {
     let scene = scene().await;
     scene.publish(12).await;
     assert_eq!(scene.gateway.close_packages().await.unwrap(), 1);
-    eventually("three packages are anchored", async || anchored(&scene.world.ledger).len() == 3).await;
+    eventually("three packages are anchored", async || {
+        anchored(&scene.world.ledger).len() == 3
+    })
+    .await;
     eventually("the archive knows", async || {
         scene.gateway.archive().totals().await.unwrap().anchored == 3
     })
     .await;
 
-    problem(scene.get(&scene.reader, &scene.list()).await, StatusCode::FORBIDDEN, "granted this client nothing").await;
-    scene.world.grant(&scene.owner, &scene.topic, &scene.reader, Rights::READ, Some(&scene.key));
-    let list: serde_json::Value =
-        scene.get(&scene.reader, &scene.list()).await.json().await.unwrap();
+    problem(
+        scene.get(&scene.reader, &scene.list()).await,
+        StatusCode::FORBIDDEN,
+        "granted this client nothing",
+    )
+    .await;
+    scene.world.grant(
+        &scene.owner,
+        &scene.topic,
+        &scene.reader,
+        Rights::READ,
+        Some(&scene.key),
+    );
+    let list: serde_json::Value = scene
+        .get(&scene.reader, &scene.list())
+        .await
+        .json()
+        .await
+        .unwrap();
     let packages = list["packages"].as_array().unwrap();
     assert_eq!(packages.len(), 3);
     assert!(packages.iter().all(|package| package["height"].is_u64()));
 
     let id = packages[0]["package"].as_str().unwrap();
-    let response = scene.get(&scene.reader, &format!("/v1/packages/{id}")).await;
+    let response = scene
+        .get(&scene.reader, &format!("/v1/packages/{id}"))
+        .await;
     assert_eq!(response.status(), StatusCode::OK);
     let package: Package = decode(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(package.manifest.id().to_string(), id);
     assert_eq!(package.records.len(), 5);
     assert_eq!(merkle::root_of(&package.records), package.manifest.root);
-    let known = scene.world.ledger.view().package(&package.manifest.id()).value.unwrap();
+    let known = scene
+        .world
+        .ledger
+        .view()
+        .package(&package.manifest.id())
+        .value
+        .unwrap();
     assert_eq!(known.anchor.root, package.manifest.root);
     assert_eq!(known.anchor.gateway, scene.world.one.gateway.client);
 
-    let response = scene.get(&scene.reader, &format!("/v1/packages/{id}/records/3")).await;
+    let response = scene
+        .get(&scene.reader, &format!("/v1/packages/{id}/records/3"))
+        .await;
     let one: PackagedRecord = decode(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(one.record, package.records[3]);
-    merkle::verify(&one.manifest.root, &merkle::leaf(&one.record), 3, 5, &one.path).unwrap();
+    merkle::verify(
+        &one.manifest.root,
+        &merkle::leaf(&one.record),
+        3,
+        5,
+        &one.path,
+    )
+    .unwrap();
     let record: ArchivedRecord = decode(&one.record).unwrap();
     assert_eq!(record.sender, scene.owner.client);
 
     eventually("both retrievals are in blocks", async || {
         let view = scene.world.ledger.view();
         let answer = view.retrievals_of(&package.manifest.id(), &Default::default());
-        answer.value.len() == 2 && answer.value.iter().all(|r| r.retrieval.reader == scene.reader.client)
+        answer.value.len() == 2
+            && answer
+                .value
+                .iter()
+                .all(|r| r.retrieval.reader == scene.reader.client)
     })
     .await;
-    scene.world.revoke(&scene.owner, &scene.topic, &scene.reader, true);
-    let response = scene.get(&scene.reader, &format!("/v1/packages/{id}")).await;
+    scene
+        .world
+        .revoke(&scene.owner, &scene.topic, &scene.reader, true);
+    let response = scene
+        .get(&scene.reader, &format!("/v1/packages/{id}"))
+        .await;
     problem(response, StatusCode::FORBIDDEN, "revoked").await;
     scene.gateway.shutdown().await;
 }
@@ -141,29 +206,88 @@ async fn requests_are_signed_for_one_use() {
     scene.publish(5).await;
     let target = scene.list();
     let unauthorized = StatusCode::UNAUTHORIZED;
-    problem(scene.get_with(&target, None).await, unauthorized, "Authorization: SM2").await;
-    problem(scene.get_with(&target, Some("Bearer x".into())).await, unauthorized, "scheme").await;
+    problem(
+        scene.get_with(&target, None).await,
+        unauthorized,
+        "Authorization: SM2",
+    )
+    .await;
+    problem(
+        scene.get_with(&target, Some("Bearer x".into())).await,
+        unauthorized,
+        "scheme",
+    )
+    .await;
     let header = scene.world.header(&scene.owner, &target);
-    assert_eq!(scene.get_with(&target, Some(header.clone())).await.status(), StatusCode::OK);
-    problem(scene.get_with(&target, Some(header)).await, unauthorized, "used before").await;
+    assert_eq!(
+        scene.get_with(&target, Some(header.clone())).await.status(),
+        StatusCode::OK
+    );
+    problem(
+        scene.get_with(&target, Some(header)).await,
+        unauthorized,
+        "used before",
+    )
+    .await;
     let header = scene.world.header(&scene.owner, "/v1/packages?topic=other");
-    problem(scene.get_with(&target, Some(header)).await, unauthorized, "another method or target").await;
+    problem(
+        scene.get_with(&target, Some(header)).await,
+        unauthorized,
+        "another method or target",
+    )
+    .await;
     let mut body = scene.world.request(&scene.owner, &target);
     body.time_s -= 61;
     let header = SignedRequest::sign(body, &scene.owner.key).to_header();
-    problem(scene.get_with(&target, Some(header)).await, unauthorized, "s old").await;
+    problem(
+        scene.get_with(&target, Some(header)).await,
+        unauthorized,
+        "s old",
+    )
+    .await;
     let body = scene.world.request(&scene.owner, &target);
     let header = SignedRequest::sign(body, &scene.reader.key).to_header();
-    problem(scene.get_with(&target, Some(header)).await, unauthorized, "doesn't verify").await;
+    problem(
+        scene.get_with(&target, Some(header)).await,
+        unauthorized,
+        "doesn't verify",
+    )
+    .await;
     let unknown = format!("/v1/packages/{}", "0".repeat(64));
-    problem(scene.get(&scene.owner, &unknown).await, StatusCode::NOT_FOUND, "no package").await;
-    problem(scene.get(&scene.owner, "/v1/packages/xyz").await, StatusCode::BAD_REQUEST, "package id").await;
-    problem(scene.get_with("/v1/nothing", None).await, StatusCode::NOT_FOUND, "/v1/nothing").await;
+    problem(
+        scene.get(&scene.owner, &unknown).await,
+        StatusCode::NOT_FOUND,
+        "no package",
+    )
+    .await;
+    problem(
+        scene.get(&scene.owner, "/v1/packages/xyz").await,
+        StatusCode::BAD_REQUEST,
+        "package id",
+    )
+    .await;
+    problem(
+        scene.get_with("/v1/nothing", None).await,
+        StatusCode::NOT_FOUND,
+        "/v1/nothing",
+    )
+    .await;
     scene.world.ledger.set_stale(common::now_ms() - 301_000);
-    problem(scene.get(&scene.owner, &target).await, StatusCode::SERVICE_UNAVAILABLE, "ledger is away").await;
+    problem(
+        scene.get(&scene.owner, &target).await,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "ledger is away",
+    )
+    .await;
     let metrics = scene.get_with("/metrics", None).await.text().await.unwrap();
-    assert!(metrics.contains("sealwire_gateway_archived_total 5"), "{metrics}");
-    assert_eq!(scene.get_with("/v1/status", None).await.status(), StatusCode::OK);
+    assert!(
+        metrics.contains("sealwire_gateway_archived_total 5"),
+        "{metrics}"
+    );
+    assert_eq!(
+        scene.get_with("/v1/status", None).await.status(),
+        StatusCode::OK
+    );
     scene.gateway.shutdown().await;
 }
 
@@ -181,17 +305,32 @@ async fn a_grant_with_a_time_range_opens_no_more() {
         purpose: "later".into(),
         epoch: Default::default(),
         sealed_key: Some(sealwire_envelope::Blob(
-            scene.reader.key.public_key().seal(&mut rand::rng(), scene.key.expose()),
+            scene
+                .reader
+                .key
+                .public_key()
+                .seal(&mut rand::rng(), scene.key.expose()),
         )),
     };
-    scene.world.ledger.call(&scene.owner, Call::GrantTopic(call));
-    let list: serde_json::Value =
-        scene.get(&scene.reader, &scene.list()).await.json().await.unwrap();
+    scene
+        .world
+        .ledger
+        .call(&scene.owner, Call::GrantTopic(call));
+    let list: serde_json::Value = scene
+        .get(&scene.reader, &scene.list())
+        .await
+        .json()
+        .await
+        .unwrap();
     assert_eq!(list["packages"].as_array().unwrap().len(), 0);
     let id = scene.first_package().await;
-    let response = scene.get(&scene.reader, &format!("/v1/packages/{id}")).await;
+    let response = scene
+        .get(&scene.reader, &format!("/v1/packages/{id}"))
+        .await;
     problem(response, StatusCode::FORBIDDEN, "only part").await;
-    let response = scene.get(&scene.reader, &format!("/v1/packages/{id}/records/0")).await;
+    let response = scene
+        .get(&scene.reader, &format!("/v1/packages/{id}/records/0"))
+        .await;
     problem(response, StatusCode::FORBIDDEN, "time range").await;
     scene.gateway.shutdown().await;
 }
@@ -200,8 +339,9 @@ async fn a_grant_with_a_time_range_opens_no_more() {
 async fn tamper(scene: &Scene, sql: &'static str) {
     use sqlx::Connection as _;
     let path = scene.world.config().archive_path();
-    let mut db =
-        sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let mut db = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .unwrap();
     let done = sqlx::query(sql).execute(&mut db).await.unwrap();
     assert_eq!(done.rows_affected(), 1);
     db.close().await.unwrap();
@@ -213,28 +353,51 @@ async fn one_flipped_byte_is_found_and_named() {
     scene.publish(5).await;
     let id = scene.first_package().await;
     let target = format!("/v1/packages/{id}");
-    assert_eq!(scene.get(&scene.owner, &target).await.status(), StatusCode::OK);
+    assert_eq!(
+        scene.get(&scene.owner, &target).await.status(),
+        StatusCode::OK
+    );
     // The byte at position 60, with its lowest bit turned.
-    tamper(&scene, "UPDATE messages SET payload = CAST(substr(payload, 1, 59) || \
+    tamper(
+        &scene,
+        "UPDATE messages SET payload = CAST(substr(payload, 1, 59) || \
                     CASE substr(payload, 60, 1) WHEN x'00' THEN x'01' ELSE x'00' END || \
-                    substr(payload, 61) AS BLOB) WHERE seq = 4").await;
+                    substr(payload, 61) AS BLOB) WHERE seq = 4",
+    )
+    .await;
     let response = scene.get(&scene.owner, &target).await;
-    problem(response, StatusCode::INTERNAL_SERVER_ERROR, "record 3 of package").await;
+    problem(
+        response,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "record 3 of package",
+    )
+    .await;
     // A forger who knows the format and corrects the leaf too still has the wrong root.
     tamper(&scene, "DELETE FROM messages WHERE seq = 4").await;
     let response = scene.get(&scene.owner, &target).await;
-    problem(response, StatusCode::INTERNAL_SERVER_ERROR, "don't make its root").await;
+    problem(
+        response,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "don't make its root",
+    )
+    .await;
     scene.gateway.shutdown().await;
 }
 
 /// Starts a gateway on a runtime of its own, so that it can be killed between two instructions.
 fn start_killable(world: &World) -> (tokio::runtime::Runtime, Running) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let mut config = world.config();
     config.limits.package.package_messages = 7;
     config.limits.package_age = Duration::from_millis(200);
     let (ledger, keys) = (world.ledger.clone(), world.gateway_keys());
-    let gateway = runtime.block_on(Gateway::start(config, ledger, keys)).unwrap();
+    let gateway = runtime
+        .block_on(Gateway::start(config, ledger, keys))
+        .unwrap();
     (runtime, gateway)
 }
 
@@ -251,7 +414,10 @@ fn what_was_acknowledged_survives_kills_and_is_anchored_once() {
     for life in 0..6u64 {
         let (runtime, gateway) = start_killable(&world);
         world.ledger.set_away(life % 3 == 1);
-        world.ledger.black_hole.store(life % 3 == 2, Ordering::SeqCst);
+        world
+            .ledger
+            .black_hole
+            .store(life % 3 == 2, Ordering::SeqCst);
         let addr = gateway.mqtt_addr;
         mine.block_on(async {
             let mut wire = Wire::login(&world, addr, &owner).await;
@@ -259,7 +425,10 @@ fn what_was_acknowledged_survives_kills_and_is_anchored_once() {
             while tokio::time::Instant::now() < end {
                 sequence += 1;
                 let payload = sealed(&owner, &topic, &key, 0, sequence, b"x");
-                assert_eq!(wire.publish(topic.as_str(), &payload).await.0, ReasonCode::Success);
+                assert_eq!(
+                    wire.publish(topic.as_str(), &payload).await.0,
+                    ReasonCode::Success
+                );
                 acknowledged.push(payload);
             }
         });
@@ -277,16 +446,37 @@ fn what_was_acknowledged_survives_kills_and_is_anchored_once() {
             totals.packages > 0 && totals.outbox == 0 && totals.packages == totals.anchored
         })
         .await;
-        let messages = gateway.archive().messages(topic.as_str(), 100_000).await.unwrap();
-        let payloads: Vec<_> = messages.iter().map(|message| message.payload.to_vec()).collect();
-        assert!(acknowledged.len() > 20, "only {} messages", acknowledged.len());
+        let messages = gateway
+            .archive()
+            .messages(topic.as_str(), 100_000)
+            .await
+            .unwrap();
+        let payloads: Vec<_> = messages
+            .iter()
+            .map(|message| message.payload.to_vec())
+            .collect();
+        assert!(
+            acknowledged.len() > 20,
+            "only {} messages",
+            acknowledged.len()
+        );
         for payload in &acknowledged {
-            assert!(payloads.contains(payload), "an acknowledged message is gone");
+            assert!(
+                payloads.contains(payload),
+                "an acknowledged message is gone"
+            );
         }
         let anchored = anchored(&world.ledger);
         assert!(all_different(&anchored), "a package was anchored twice");
-        let rows = gateway.archive().packages(topic.as_str(), 0, 1000).await.unwrap();
-        assert_eq!(rows.iter().map(|row| row.count).sum::<u64>() as usize, payloads.len());
+        let rows = gateway
+            .archive()
+            .packages(topic.as_str(), 0, 1000)
+            .await
+            .unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.count).sum::<u64>() as usize,
+            payloads.len()
+        );
         assert_eq!(rows.len(), anchored.len());
         for row in &rows {
             gateway.archive().records(row).await.unwrap();
@@ -309,19 +499,36 @@ async fn a_transaction_that_never_arrives_expires_and_its_entries_go_into_anothe
     world.register(&owner, &topic, None);
     let mut wire = Wire::login(&world, gateway.mqtt_addr, &owner).await;
     wire.publish(topic.as_str(), b"x").await;
-    eventually("events and the anchor were handed in", async || world.ledger.submitted().len() >= 2).await;
+    eventually("events and the anchor were handed in", async || {
+        world.ledger.submitted().len() >= 2
+    })
+    .await;
     let first = world.ledger.submitted();
     // Handed in again unchanged while it may still arrive.
-    let resubmitted = async || world.ledger.submitted().iter().filter(|id| **id == first[0]).count() >= 2;
+    let resubmitted = async || {
+        world
+            .ledger
+            .submitted()
+            .iter()
+            .filter(|id| **id == first[0])
+            .count()
+            >= 2
+    };
     eventually("the same transaction is handed in again", resubmitted).await;
     for _ in 0..7 {
         world.ledger.block(&[]);
     }
     world.ledger.black_hole.store(false, Ordering::SeqCst);
     let start = std::time::Instant::now();
-    eventually("the anchor arrives in another transaction", async || anchored(&world.ledger).len() == 1).await;
+    eventually("the anchor arrives in another transaction", async || {
+        anchored(&world.ledger).len() == 1
+    })
+    .await;
     assert!(start.elapsed() < PATIENCE);
-    eventually("the outbox is empty", async || gateway.archive().totals().await.unwrap().outbox == 0).await;
+    eventually("the outbox is empty", async || {
+        gateway.archive().totals().await.unwrap().outbox == 0
+    })
+    .await;
     assert_eq!(anchored(&world.ledger).len(), 1);
     gateway.shutdown().await;
 }

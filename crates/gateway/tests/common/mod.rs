@@ -34,7 +34,10 @@ use tokio::sync::watch;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as u64
 }
 
 pub fn now_s() -> u64 {
@@ -55,7 +58,9 @@ impl Person {
     }
 
     pub fn topic(&self, last: &str) -> TopicName {
-        format!("{}{last}", self.client.topic_prefix()).parse().unwrap()
+        format!("{}{last}", self.client.topic_prefix())
+            .parse()
+            .unwrap()
     }
 }
 
@@ -79,9 +84,22 @@ impl Org {
             not_after_s: now_s() + 1_000_000,
         };
         let root = issue_root(&mut rng, &root_key, &subject).unwrap();
-        let operator = person(&root_key, &root, name, "operator", Role::Operator, 1_000_000);
+        let operator = person(
+            &root_key,
+            &root,
+            name,
+            "operator",
+            Role::Operator,
+            1_000_000,
+        );
         let gateway = person(&root_key, &root, name, "gateway", Role::Gateway, 1_000_000);
-        Self { root_key, root, operator, gateway, name: name.into() }
+        Self {
+            root_key,
+            root,
+            operator,
+            gateway,
+            name: name.into(),
+        }
     }
 
     pub fn issue(&self, name: &str, role: Role, life_s: u64) -> Person {
@@ -108,7 +126,11 @@ fn person(
         not_after_s: now_s() + life_s,
     };
     let certificate = issue(&mut rng, root_key, root, key.public_key(), &subject).unwrap();
-    Person { client, key, certificate }
+    Person {
+        client,
+        key,
+        certificate,
+    }
 }
 
 /// The contracts in memory.
@@ -165,10 +187,14 @@ impl TestLedger {
             let mut view = self.view.write().unwrap();
             let block = view.next_block(self.genesis.chain_id(), now_ms());
             let executed = execute_block(&self.genesis, &block, transactions, &*view).unwrap();
-            view.apply(block.height, block.time_ms, &executed.writes).unwrap();
+            view.apply(block.height, block.time_ms, &executed.writes)
+                .unwrap();
             block.height
         };
-        self.blocks.lock().unwrap().extend(transactions.iter().cloned());
+        self.blocks
+            .lock()
+            .unwrap()
+            .extend(transactions.iter().cloned());
         self.height.send_replace(height);
     }
 
@@ -193,7 +219,12 @@ impl TestLedger {
         self.admit(&transaction).unwrap();
         self.block(&[transaction]);
         let outcome = self.view.read().unwrap().outcome(&id).value.unwrap();
-        assert!(outcome.code.is_applied(), "{} {}", outcome.code, outcome.detail);
+        assert!(
+            outcome.code.is_applied(),
+            "{} {}",
+            outcome.code,
+            outcome.detail
+        );
     }
 
     fn sign(&self, person: &Person, call: Call) -> Transaction {
@@ -255,8 +286,12 @@ impl Ledger for TestLedger {
 
     async fn outcome(&self, id: TxId) -> Option<Outcome> {
         let entry = self.view.read().unwrap().outcome(&id).value?;
-        let refused = (!entry.code.is_applied()).then(|| format!("{} {}", entry.code, entry.detail));
-        Some(Outcome { height: entry.at.height, refused })
+        let refused =
+            (!entry.code.is_applied()).then(|| format!("{} {}", entry.code, entry.detail));
+        Some(Outcome {
+            height: entry.at.height,
+            refused,
+        })
     }
 }
 
@@ -272,7 +307,12 @@ impl World {
     pub fn new() -> Self {
         let (one, two) = (Org::new("acme"), Org::new("bolt"));
         let ledger = TestLedger::new(&[&one, &two]);
-        Self { one, two, ledger, home: tempfile::tempdir().unwrap() }
+        Self {
+            one,
+            two,
+            ledger,
+            home: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn config(&self) -> Config {
@@ -285,7 +325,9 @@ impl World {
     }
 
     pub async fn gateway_with(&self, config: Config) -> Running {
-        Gateway::start(config, self.ledger.clone(), self.gateway_keys()).await.unwrap()
+        Gateway::start(config, self.ledger.clone(), self.gateway_keys())
+            .await
+            .unwrap()
     }
 
     pub fn gateway_keys(&self) -> Keys {
@@ -312,14 +354,21 @@ impl World {
     pub fn enrol_for(&self, org: &Org, name: &str, role: Role, life_s: u64) -> Person {
         let person = org.issue(name, role, life_s);
         let der = Blob(person.certificate.der().to_vec());
-        self.ledger.call(&org.operator, Call::RegisterCertificate(RegisterCertificate { der }));
+        self.ledger.call(
+            &org.operator,
+            Call::RegisterCertificate(RegisterCertificate { der }),
+        );
         person
     }
 
     pub fn register(&self, owner: &Person, topic: &TopicName, key: Option<&sm4::Key>) {
         let call = RegisterTopic {
             topic: topic.clone(),
-            mode: if key.is_some() { TopicMode::Sealed } else { TopicMode::Open },
+            mode: if key.is_some() {
+                TopicMode::Sealed
+            } else {
+                TopicMode::Open
+            },
             sealed_key: key.map(|key| seal_to(owner, key)),
         };
         self.ledger.call(owner, Call::RegisterTopic(call));
@@ -354,15 +403,26 @@ impl World {
         let next = sm4::Key::generate(&mut rand::rng());
         let rotation = sealed.then(|| Rotation {
             epoch: KeyEpoch(epoch.0 + 1),
-            keys: vec![SealedFor { client: owner.client.clone(), sealed: seal_to(owner, &next) }],
+            keys: vec![SealedFor {
+                client: owner.client.clone(),
+                sealed: seal_to(owner, &next),
+            }],
         });
-        let call = RevokeGrant { topic: topic.clone(), grantee: grantee.client.clone(), rotation };
+        let call = RevokeGrant {
+            topic: topic.clone(),
+            grantee: grantee.client.clone(),
+            rotation,
+        };
         self.ledger.call(owner, Call::RevokeGrant(call));
     }
 
     pub fn revoke_certificate(&self, org: &Org, person: &Person) {
-        let call = RevokeCertificate { certificate: person.id(), reason: "stolen".into() };
-        self.ledger.call(&org.operator, Call::RevokeCertificate(call));
+        let call = RevokeCertificate {
+            certificate: person.id(),
+            reason: "stolen".into(),
+        };
+        self.ledger
+            .call(&org.operator, Call::RevokeCertificate(call));
     }
 
     pub fn token(&self, person: &Person) -> TokenBody {
@@ -414,9 +474,20 @@ pub fn sealed(
     sequence: u64,
     content: &[u8],
 ) -> Vec<u8> {
-    let header =
-        MessageHeader { epoch: KeyEpoch(epoch), sender: person.client.clone(), sequence };
-    message::seal(topic, &header, key, &person.key, CONTENT_TYPE_DEFAULT, content).unwrap()
+    let header = MessageHeader {
+        epoch: KeyEpoch(epoch),
+        sender: person.client.clone(),
+        sequence,
+    };
+    message::seal(
+        topic,
+        &header,
+        key,
+        &person.key,
+        CONTENT_TYPE_DEFAULT,
+        content,
+    )
+    .unwrap()
 }
 
 /// Until `done` says so; panics with `what` after [`PATIENCE`].
@@ -433,7 +504,9 @@ pub fn anchored(ledger: &TestLedger) -> Vec<sealwire_envelope::PackageId> {
     let blocks = ledger.blocks.lock().unwrap();
     let applied = blocks.iter().filter(|tx| {
         let view = ledger.view.read().unwrap();
-        view.outcome(&tx.id()).value.is_some_and(|entry| entry.code.is_applied())
+        view.outcome(&tx.id())
+            .value
+            .is_some_and(|entry| entry.code.is_applied())
     });
     let mut ids = Vec::new();
     for tx in applied {

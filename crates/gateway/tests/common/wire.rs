@@ -6,8 +6,7 @@ use mqtt5::{
     Packet, QoS,
     packet::{
         auth::AuthPacket, connack::ConnAckPacket, connect::ConnectPacket, puback::PubAckPacket,
-        publish::PublishPacket,
-        suback::SubAckPacket, subscribe::SubscribePacket,
+        publish::PublishPacket, suback::SubAckPacket, subscribe::SubscribePacket,
     },
     types::{ConnectOptions, ReasonCode},
 };
@@ -37,7 +36,11 @@ impl Wire {
         let stream = TcpStream::connect(addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (read, writer) = stream.into_split();
-        Self { reader: FrameReader::new(read, 8 << 20), writer, version: 5 }
+        Self {
+            reader: FrameReader::new(read, 8 << 20),
+            writer,
+            version: 5,
+        }
     }
 
     pub async fn send(&mut self, packet: Packet) {
@@ -46,13 +49,20 @@ impl Wire {
 
     /// The next packet; `None` when the other side closed.
     pub async fn next(&mut self) -> Option<Packet> {
-        let frame = tokio::time::timeout(PATIENCE, self.reader.next()).await.expect("no packet came");
-        frame.ok().flatten().map(|frame| frame.decode(self.version).unwrap())
+        let frame = tokio::time::timeout(PATIENCE, self.reader.next())
+            .await
+            .expect("no packet came");
+        frame
+            .ok()
+            .flatten()
+            .map(|frame| frame.decode(self.version).unwrap())
     }
 
     /// Bytes as they are.
     pub async fn raw(&mut self, bytes: &[u8]) {
-        tokio::io::AsyncWriteExt::write_all(&mut self.writer, bytes).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut self.writer, bytes)
+            .await
+            .unwrap();
     }
 
     /// Nothing but silence for a moment.
@@ -71,7 +81,11 @@ impl Wire {
 
     /// CONNECT by token; the CONNACK.
     pub async fn token(addr: SocketAddr, user: &str, password: &str) -> (Self, ConnAckPacket) {
-        Self::connect(addr, options(user).with_credentials(user, password.as_bytes())).await
+        Self::connect(
+            addr,
+            options(user).with_credentials(user, password.as_bytes()),
+        )
+        .await
     }
 
     pub async fn connect(addr: SocketAddr, options: ConnectOptions) -> (Self, ConnAckPacket) {
@@ -100,11 +114,16 @@ impl Wire {
         spoil: impl FnOnce(&mut Transcript),
     ) -> (Self, ConnAckPacket) {
         let mut wire = Self::open(addr).await;
-        let hello =
-            Hello { version: LOGIN_VERSION, certificate: person.id(), nonce: rand::random() };
+        let hello = Hello {
+            version: LOGIN_VERSION,
+            certificate: person.id(),
+            nonce: rand::random(),
+        };
         let mut connect = ConnectPacket::new(options(client_id).protocol_options);
         connect.properties.set_authentication_method(METHOD.into());
-        connect.properties.set_authentication_data(encode(&hello).into());
+        connect
+            .properties
+            .set_authentication_data(encode(&hello).into());
         wire.send(Packet::Connect(Box::new(connect))).await;
         let auth = match wire.next().await {
             Some(Packet::Auth(auth)) => auth,
@@ -123,10 +142,15 @@ impl Wire {
         };
         let gateway = &world.one.gateway;
         assert_eq!(challenge.gateway, gateway.id());
-        transcript.verify_gateway(gateway.key.public_key(), &challenge.signature).unwrap();
+        transcript
+            .verify_gateway(gateway.key.public_key(), &challenge.signature)
+            .unwrap();
         spoil(&mut transcript);
-        let answer = Answer { signature: transcript.sign_as_client(&person.key) };
-        let auth = AuthPacket::continue_authentication(METHOD.into(), Some(encode(&answer))).unwrap();
+        let answer = Answer {
+            signature: transcript.sign_as_client(&person.key),
+        };
+        let auth =
+            AuthPacket::continue_authentication(METHOD.into(), Some(encode(&answer))).unwrap();
         wire.send(Packet::Auth(auth)).await;
         let ack = wire.connack().await;
         (wire, ack)
@@ -135,13 +159,19 @@ impl Wire {
     /// Logged in, or the test fails.
     pub async fn login(world: &World, addr: SocketAddr, person: &Person) -> Self {
         let (wire, ack) = Self::sm2(world, addr, person).await;
-        assert_eq!(ack.reason_code, ReasonCode::Success, "{:?}", reason(&ack.properties));
+        assert_eq!(
+            ack.reason_code,
+            ReasonCode::Success,
+            "{:?}",
+            reason(&ack.properties)
+        );
         wire
     }
 
     /// PUBLISH at QoS 1; code and reason of the PUBACK.
     pub async fn publish(&mut self, topic: &str, payload: &[u8]) -> (ReasonCode, String) {
-        let packet = PublishPacket::new(topic, payload.to_vec(), QoS::AtLeastOnce).with_packet_id(7);
+        let packet =
+            PublishPacket::new(topic, payload.to_vec(), QoS::AtLeastOnce).with_packet_id(7);
         self.send(Packet::Publish(packet)).await;
         match self.next().await {
             Some(Packet::PubAck(ack)) => (ack.reason_code, reason(&ack.properties)),
@@ -176,7 +206,9 @@ impl Wire {
 }
 
 pub fn options(client_id: &str) -> ConnectOptions {
-    ConnectOptions::new(client_id).with_clean_start(true).with_keep_alive(Duration::from_secs(60))
+    ConnectOptions::new(client_id)
+        .with_clean_start(true)
+        .with_keep_alive(Duration::from_secs(60))
 }
 
 /// The reason string of a packet.
