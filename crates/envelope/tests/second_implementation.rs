@@ -12,12 +12,18 @@ fn a_second_implementation_agrees() {
     let usable = Command::new("python3").args(["-c", probe]).output();
     if !usable.is_ok_and(|output| output.status.success()) {
         let required = std::env::var_os("SEALWIRE_REQUIRE_PEERS").is_some();
-        assert!(!required, "python3 (3.10 or later, with SM3 in hashlib) is required here");
+        assert!(
+            !required,
+            "python3 (3.10 or later, with SM3 in hashlib) is required here"
+        );
         println!("SKIPPED: python3 (3.10 or later, with SM3 in hashlib) isn't installed");
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/second_implementation.py");
-    let output = Command::new("python3").arg(script).output().expect("python3 starts");
+    let output = Command::new("python3")
+        .arg(script)
+        .output()
+        .expect("python3 starts");
     assert!(
         output.status.success(),
         "{}",
