@@ -72,6 +72,7 @@ impl Cluster {
             oracle,
             running,
             bounds,
+            disk: 0,
         };
         for from in 0..count {
             for to in 0..count {
