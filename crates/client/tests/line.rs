@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{World, soon};
+use mqtt5_protocol::packet::{MqttPacket as _, auth::AuthPacket};
 use sealwire_client::{
     Archive,
     archive::{self, FetchError},
@@ -16,9 +17,14 @@ use sealwire_client::{
     },
     owner::Terms,
 };
-use sealwire_envelope::{KeyEpoch, Rights, TopicMode, TopicName, message::CONTENT_TYPE_DEFAULT};
+use sealwire_envelope::{
+    CertId, KeyEpoch, Rights, TopicMode, TopicName, encode,
+    login::{Challenge, METHOD},
+    message::CONTENT_TYPE_DEFAULT,
+};
 use sealwire_receipt::merkle;
-use sealwire_sm::Role;
+use sealwire_sm::{Role, Signature};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn topic(text: &str) -> TopicName {
     text.parse().unwrap()
@@ -51,7 +57,8 @@ async fn a_readings_way() {
     let content = |i: usize| format!(r#"[{{"n":"temperature","u":"Cel","v":{i}}}]"#).into_bytes();
     let mut deliveries = Vec::new();
     for i in 0..300 {
-        let sent = a_session.send(&temperature, CONTENT_TYPE_DEFAULT, &content(i), QoS::AtLeastOnce);
+        let content = content(i);
+        let sent = a_session.send(&temperature, CONTENT_TYPE_DEFAULT, &content, QoS::AtLeastOnce);
         deliveries.push(sent.await.unwrap());
     }
     let mut last = None;
@@ -296,4 +303,33 @@ async fn without_reconnecting_a_lost_connection_ends_the_session() {
     let (before, after) =
         (a.identity.sequence().next().await.unwrap(), again.identity.sequence().next().await.unwrap());
     assert!(after > before);
+}
+
+/// Whoever shows a gateway's certificate and hasn't its key gets no signature out of a client.
+#[tokio::test]
+async fn an_impostor_gets_no_answer() {
+    let world = World::new().await;
+    let a = world.client(&world.one, "press-7", Role::Device);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let challenge = Challenge {
+        gateway: CertId(world.one.gateway.1.id()),
+        nonce: [1; 32],
+        time_ms: 1,
+        signature: Signature([7; 64]),
+    };
+    let auth = AuthPacket::continue_authentication(METHOD.into(), Some(encode(&challenge))).unwrap();
+    let mut bytes = Vec::new();
+    auth.encode(&mut bytes).unwrap();
+    let impostor = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = [0; 64];
+        // Nothing, or a reset: either way no bytes.
+        stream.read(&mut answer).await.unwrap_or(0)
+    });
+    let refused = a.connect_with(Options::new(address)).await.err().unwrap();
+    assert!(matches!(refused, LoginError::GatewaySignature { .. }), "{refused}");
+    assert_eq!(soon(impostor).await.unwrap(), 0, "something was signed for an impostor");
 }

@@ -49,8 +49,8 @@ const WAIT_MS: u64 = 5_000;
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// Longest pause.
 const PAUSE_LONGEST: Duration = Duration::from_secs(2);
-/// Attempts before a busy or absent ledger is given up: about 30 s of pauses.
-const ATTEMPTS: u32 = 20;
+/// Attempts before a busy or absent ledger is given up: about 20 s of pauses.
+pub const ATTEMPTS: u32 = 20;
 /// Longest answer that is read, in bytes.
 const ANSWER_MAX_BYTES: usize = sealwire_envelope::receipt::RECEIPT_BYTES_MAX;
 /// Heights after the present one until which our transactions are good.
@@ -190,6 +190,7 @@ pub struct Ledger {
     present: AtomicUsize,
     genesis: Option<Arc<Genesis>>,
     seen: AtomicU64,
+    attempts: u32,
 }
 
 impl Ledger {
@@ -213,7 +214,15 @@ impl Ledger {
         }
         let http = http::client(CONNECT_MAX)
             .map_err(|detail| LedgerError::Address { node: nodes[0].clone(), detail })?;
-        Ok(Self { http, nodes, present: AtomicUsize::new(0), genesis, seen: AtomicU64::new(0) })
+        let (present, seen) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Ok(Self { http, nodes, present, genesis, seen, attempts: ATTEMPTS })
+    }
+
+    /// Gives up after so many attempts instead of [`ATTEMPTS`].
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
     }
 
     /// The ledger of an identity, by its peers and its genesis.
@@ -241,7 +250,7 @@ impl Ledger {
     /// [`LedgerError`]; after [`LedgerError::Away`] the transaction may have arrived all the same.
     pub async fn submit(&self, transaction: &Transaction) -> Result<TxId, LedgerError> {
         let bytes = transaction.to_bytes();
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(self.attempts);
         loop {
             let result = self.post_cbor("/v1/transactions", &bytes).await;
             match result {
@@ -264,7 +273,7 @@ impl Ledger {
     /// [`CallError::Expired`] when none will, [`CallError::Unknown`] after a minute.
     pub async fn outcome(&self, id: TxId, expiry_height: u64) -> Result<OutcomeEntry, CallError> {
         let start = tokio::time::Instant::now();
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(self.attempts);
         loop {
             let wait = format!("/v1/transactions/{id}?wait_ms={WAIT_MS}");
             if let Err(error) = self.get_json(&wait).await {
@@ -332,8 +341,8 @@ struct Pause {
 }
 
 impl Pause {
-    fn new() -> Self {
-        Self { next: PAUSE_FIRST, left: ATTEMPTS }
+    fn new(attempts: u32) -> Self {
+        Self { next: PAUSE_FIRST, left: attempts }
     }
 
     /// Pauses; `false` when it was the last time.

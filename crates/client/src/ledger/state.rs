@@ -32,7 +32,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`]: of the last node, when none gives a good answer in time.
     pub async fn proven(&self, key: &[u8]) -> Result<ProvenEntry, LedgerError> {
-        let mut pause = Pause::new();
+        let mut pause = Pause::new(self.attempts);
         loop {
             match self.proven_once(key).await {
                 Ok(entry) => return Ok(entry),
