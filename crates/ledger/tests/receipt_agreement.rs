@@ -31,24 +31,15 @@ async fn bundle(node: &Node, height: u64) -> BlockBundle {
         .get_block(Height::new(height))
         .await
         .expect("a final block");
-    let finality = node.blocks.get_finalization(Height::new(height)).await;
+    let certificate = node.blocks.get_finalization(Height::new(height)).await;
     let transactions = block.inner().transactions().iter();
     BlockBundle {
         header: block.inner().header().clone(),
         transactions: transactions
             .map(|tx| decode(tx.bytes().as_ref()).expect("a transaction"))
             .collect(),
-        finality: finality.as_ref().map(finality_of),
+        finality: certificate.as_ref().map(finality),
     }
-}
-
-fn finality_of(
-    finalization: &commonware_consensus::simplex::types::Finalization<
-        sealwire_ledger::crypto::Scheme,
-        sealwire_ledger::crypto::Digest,
-    >,
-) -> sealwire_envelope::Finality {
-    finality(finalization)
 }
 
 /// The chain up to `top`, every block checked.
