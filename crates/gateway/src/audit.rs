@@ -29,6 +29,8 @@ pub struct ConnectInfo {
     pub clean_start: bool,
     /// User properties, cut to what is recorded.
     pub properties: Vec<UserProperty>,
+    /// Whether it wants reason strings everywhere (MQTT 5.0 §3.1.2.11.7).
+    pub problem_information: bool,
 }
 
 impl ConnectInfo {
@@ -51,6 +53,11 @@ impl ConnectInfo {
             keep_alive_s: connect.keep_alive,
             clean_start: connect.clean_start,
             properties: properties.take(PROPERTIES_MAX).collect(),
+            problem_information: connect.protocol_version == 5
+                && connect
+                    .properties
+                    .get_request_problem_information()
+                    .unwrap_or(true),
         }
     }
 }

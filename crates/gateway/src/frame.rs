@@ -131,6 +131,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
+    /// The first byte, without taking it; `None` when the peer closed the stream before it.
+    ///
+    /// # Errors
+    /// [`FrameError::Io`].
+    pub async fn peek(&mut self) -> Result<Option<u8>, FrameError> {
+        if self.buffer.is_empty() {
+            self.buffer.reserve(READ_BYTES);
+            self.stream.read_buf(&mut self.buffer).await?;
+        }
+        Ok(self.buffer.first().copied())
+    }
+
     /// The next frame; `None` when the peer closed the stream between two packets.
     ///
     /// Cancel safe: bytes that were read stay in the buffer.

@@ -49,6 +49,9 @@ use crate::{
 /// Longest name that an MQTT library may make up, in bytes.
 const LIBRARY_NAME_BYTES: usize = 64;
 
+/// First byte of a CONNECT (MQTT 5.0 §3.1.1).
+const CONNECT_BYTE: u8 = 0x10;
+
 /// Why nobody was admitted.
 pub enum NotAdmitted {
     /// The connection ended or never spoke MQTT: nobody to tell.
@@ -78,6 +81,10 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    // Whoever doesn't begin with a CONNECT doesn't speak MQTT: don't wait for more of it.
+    if !matches!(reader.peek().await, Ok(Some(CONNECT_BYTE))) {
+        return Err(NotAdmitted::Gone);
+    }
     let frame = match reader.next().await {
         Ok(Some(frame)) => frame,
         Ok(None) | Err(_) => return Err(NotAdmitted::Gone),

@@ -152,7 +152,9 @@ enum End {
 /// On its way to the engine, in order.
 enum Up {
     Forward(Bytes),
-    Durable(Bytes, Pending<()>),
+    /// A QoS 1 or 2 PUBLISH, once it is durable; a repeated one (`None`) is already.
+    Publish(Bytes, Option<Pending<()>>),
+    /// A refusal of ours, for the client.
     Answer(Bytes),
 }
 
@@ -165,6 +167,8 @@ struct Line<W> {
     subacks: Mutex<HashMap<u16, PartialSubAck>>,
     /// PINGREQ that the front door sent on its own account.
     pings: AtomicU32,
+    /// PUBLISH packets that the engine hasn't answered yet.
+    unacknowledged: watch::Sender<u32>,
     /// QoS 2 messages withheld, by packet id.
     withheld: Mutex<HashSet<u16>>,
 }
@@ -211,6 +215,7 @@ pub async fn serve<R, W>(
         to_engine: AsyncMutex::new(engine_write),
         subacks: Mutex::default(),
         pings: AtomicU32::new(0),
+        unacknowledged: watch::channel(0).0,
         withheld: Mutex::default(),
     };
     let end = {
@@ -381,15 +386,22 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         while let Some(up) = waiting.recv().await {
             let written = match up {
                 Up::Forward(bytes) => self.to_engine.lock().await.write_all(&bytes).await,
-                Up::Durable(bytes, pending) => {
-                    if let Err(error) = pending.durable().await {
+                Up::Publish(bytes, pending) => {
+                    let durable = match pending {
+                        Some(pending) => {
+                            let durable = pending.durable().await;
+                            durable.inspect(|()| self.hub.metrics().archived.add(1))
+                        }
+                        None => Ok(()),
+                    };
+                    if let Err(error) = durable {
                         // Not acknowledged: the client sends it again elsewhere or later.
                         return Some(Refusal::new(
                             ReasonCode::ServerUnavailable,
                             format!("the message wasn't archived: {error}"),
                         ));
                     }
-                    self.hub.metrics().archived.add(1);
+                    self.unacknowledged.send_modify(|n| *n += 1);
                     self.to_engine.lock().await.write_all(&bytes).await
                 }
                 Up::Answer(bytes) => self.answer(&bytes).await,
@@ -402,7 +414,15 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
     }
 
     /// Answer the client ourselves, and show the engine that the client is alive.
+    ///
+    /// Acknowledgements go out in the order of the publishes (MQTT-4.6.0-2), so those that the
+    /// engine still owes go first.
     async fn answer(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut owed = self.unacknowledged.subscribe();
+        let settled = owed.wait_for(|owed| *owed == 0);
+        if tokio::time::timeout(DRAIN, settled).await.is_err() {
+            tracing::warn!(client = %self.session.client, "the engine owes acknowledgements");
+        }
         {
             let mut out = self.to_client.lock().await;
             out.write_all(bytes).await?;
@@ -431,7 +451,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             _ => false,
         };
         if repeated {
-            return Ok(Some(Up::Forward(frame.bytes)));
+            return Ok(Some(Up::Publish(frame.bytes, None)));
         }
         self.hub.tell_message(&message);
         if packet.qos == QoS::AtMostOnce {
@@ -450,7 +470,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 format!("the message wasn't archived: {error}"),
             )
         })?;
-        Ok(Some(Up::Durable(frame.bytes, pending)))
+        Ok(Some(Up::Publish(frame.bytes, Some(pending))))
     }
 
     fn refuse_publish(
@@ -463,7 +483,11 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             &packet.topic_name,
             &refusal,
         ));
-        let reason = refusal.text.clone();
+        let say = |properties: &mut mqtt5::Properties| {
+            if self.session.info.problem_information {
+                properties.set_reason_string(refusal.text.clone());
+            }
+        };
         let answer = match (packet.qos, packet.packet_id) {
             (QoS::AtMostOnce, _) | (_, None) => return Ok(None),
             // MQTT 3.1.1 §3.3.5: acknowledge or close. Nothing was archived, so close.
@@ -471,13 +495,13 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             (QoS::AtLeastOnce, Some(id)) => {
                 let mut ack = PubAckPacket::new(id);
                 ack.reason_code = refusal.code;
-                ack.properties.set_reason_string(reason);
+                say(&mut ack.properties);
                 Packet::PubAck(ack)
             }
             (QoS::ExactlyOnce, Some(id)) => {
                 let mut ack = PubRecPacket::new(id);
                 ack.reason_code = refusal.code;
-                ack.properties.set_reason_string(reason);
+                say(&mut ack.properties);
                 Packet::PubRec(ack)
             }
         };
@@ -578,7 +602,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             _ => SubAckPacket::new_v311(id),
         };
         ack.reason_codes = codes;
-        if self.session.version == 5 && !reason.is_empty() {
+        if self.session.info.problem_information && !reason.is_empty() {
             ack.properties.set_reason_string(reason);
         }
         ack

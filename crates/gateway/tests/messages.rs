@@ -497,6 +497,52 @@ async fn a_thousand_messages_of_one_device_share_their_syncs() {
     scene.gateway.shutdown().await;
 }
 
+#[tokio::test]
+async fn acknowledgements_keep_the_order_with_refusals_between_them() {
+    let scene = scene().await;
+    let mut wire = scene.owner().await;
+    let mut bytes = Vec::new();
+    for id in 1..=30u16 {
+        let topic = if id % 3 == 0 {
+            "acme/press-7/unknown"
+        } else {
+            scene.topic.as_str()
+        };
+        let packet = PublishPacket::new(topic, scene.payload(u64::from(id)), QoS::AtLeastOnce);
+        let packet = Packet::Publish(packet.with_packet_id(id));
+        bytes.extend_from_slice(&sealwire_gateway::frame::encode(&packet).unwrap());
+    }
+    wire.raw(&bytes).await;
+    for id in 1..=30 {
+        let Some(Packet::PubAck(ack)) = wire.next().await else {
+            panic!("no PUBACK")
+        };
+        let refused = ack.reason_code == ReasonCode::NotAuthorized;
+        assert_eq!((ack.packet_id, refused), (id, id % 3 == 0));
+    }
+    scene.gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_wants_no_reasons_gets_codes_alone() {
+    let scene = scene().await;
+    let mut login = options("acme.press-7").with_credentials(
+        "acme.press-7",
+        scene.world.password(&scene.owner).as_bytes(),
+    );
+    login
+        .protocol_options
+        .properties
+        .request_problem_information = Some(false);
+    let (mut wire, _) = Wire::connect(scene.gateway.mqtt_addr, login).await;
+    let answer = wire.publish("acme/press-7/unknown", b"x").await;
+    assert_eq!(answer, (ReasonCode::NotAuthorized, String::new()));
+    let ack = wire.subscribe(&["bolt/#"]).await;
+    assert_eq!(ack.reason_codes, [SubAckReasonCode::NotAuthorized]);
+    assert_eq!(reason(&ack.properties), "");
+    scene.gateway.shutdown().await;
+}
+
 /// One SUBSCRIBE, then messages to a file's worth of lines.
 fn mosquitto(program: &str) -> Option<Command> {
     if Command::new(program).arg("--help").output().is_err() {

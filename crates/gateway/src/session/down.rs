@@ -82,6 +82,11 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 self.withhold(head.qos, head.packet_id).await?;
                 Ok(None)
             }
+            Some(PacketType::PubAck | PacketType::PubRec) => {
+                self.unacknowledged
+                    .send_modify(|owed| *owed = owed.saturating_sub(1));
+                Ok(Some(frame.bytes))
+            }
             Some(PacketType::PubRel) => {
                 let Some(id) = frame.ack_id() else {
                     return Ok(Some(frame.bytes));
