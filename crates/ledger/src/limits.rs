@@ -26,10 +26,6 @@ pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of a gossip message: one largest transaction and its framing.
 pub const GOSSIP_MESSAGE_BYTES_MAX: usize = GOSSIP_BYTES_MAX + 64 * 1024;
 
-/// Most gossip messages that wait for admission; beyond, the oldest senders are just not heard
-/// (who submitted the transaction still holds it).
-pub const GOSSIP_QUEUE_MESSAGES: usize = 256;
-
 /// How long an unfinalised transaction waits before its holder tells the other nodes again.
 pub const GOSSIP_AGAIN: Duration = Duration::from_secs(5);
 

@@ -45,11 +45,16 @@ async fn a_consortium_over_sockets() {
     let nodes = nodes.await.unwrap();
     let url = |number: usize| format!("http://{}", nodes[number].http);
     let client = reqwest::Client::new();
-    let mut heights = nodes[0].chain.mirror().height();
-    tokio::time::timeout(Duration::from_secs(60), heights.wait_for(|height| *height >= 1))
+    for node in &nodes {
+        let mut heights = node.chain.mirror().height();
+        tokio::time::timeout(
+            Duration::from_secs(60),
+            heights.wait_for(|height| *height >= 1),
+        )
         .await
         .expect("the first block comes")
         .unwrap();
+    }
 
     // Accepted, then final.
     let tx = trial.transaction(0, 1, 500);
@@ -68,6 +73,7 @@ async fn a_consortium_over_sockets() {
         (tx.to_bytes(), 409, "duplicate"),
         (b"nonsense".to_vec(), 400, "malformed"),
         (trial.transaction(0, 2, 0).to_bytes(), 422, "refused"),
+        (vec![0; sealwire_envelope::transaction::TX_MAX_BYTES + 1], 413, "too-large"),
     ] {
         let response = post(2, body).await.unwrap();
         assert_eq!(response.status(), status);

@@ -13,13 +13,22 @@ mod transactions;
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::DefaultBodyLimit, routing::get};
+use axum::{
+    Json, Router,
+    body::to_bytes,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 use sealwire_envelope::transaction::TX_MAX_BYTES;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 pub use problem::Problem;
 
-use crate::chain::Chain;
+use crate::{chain::Chain, limits::HTTP_REQUESTS_AT_ONCE};
 
 type Node = Arc<dyn Chain>;
 
@@ -59,8 +68,12 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
+/// Longest text of a framework's own error that is passed on.
+const ERROR_TEXT_BYTES_MAX: usize = 1_024;
+
 /// All routes over a node's ledger.
 pub fn router(node: Arc<dyn Chain>) -> Router {
+    let permits = Arc::new(Semaphore::new(HTTP_REQUESTS_AT_ONCE));
     Router::new()
         .merge(transactions::routes())
         .merge(blocks::routes())
@@ -68,5 +81,28 @@ pub fn router(node: Arc<dyn Chain>) -> Router {
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(|| async { Problem::not_found("no such path: see /openapi.json") })
         .layer(DefaultBodyLimit::max(TX_MAX_BYTES))
+        .layer(middleware::from_fn_with_state(permits, guard))
         .with_state(node)
+}
+
+/// Bounds the requests under way, and makes every error a [`Problem`].
+async fn guard(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = permits.try_acquire() else {
+        let detail = format!("{HTTP_REQUESTS_AT_ONCE} requests are under way: try again");
+        return Problem::unavailable("busy", "Too many requests", detail).into_response();
+    };
+    let response = next.run(request).await;
+    let status = response.status();
+    let typed = response.headers().get(header::CONTENT_TYPE);
+    if status.as_u16() < 400 || typed.is_some_and(|kind| kind == problem::CONTENT_TYPE) {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), ERROR_TEXT_BYTES_MAX).await.unwrap_or_default();
+    let kind = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+        StatusCode::METHOD_NOT_ALLOWED => "method",
+        _ => "argument",
+    };
+    let title = status.canonical_reason().unwrap_or("Error");
+    Problem::new(status, kind, title, String::from_utf8_lossy(&text)).into_response()
 }

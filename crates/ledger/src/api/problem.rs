@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 
 use crate::{mempool::SubmitError, state::StateError};
 
+/// Media type of every error.
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
 /// What went wrong and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -114,7 +117,7 @@ impl IntoResponse for Problem {
         let status =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
+        let kind = HeaderValue::from_static(CONTENT_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
