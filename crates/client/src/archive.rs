@@ -74,7 +74,9 @@ pub enum FetchError {
         found: String,
     },
     /// The records don't make the manifest's root.
-    #[error("package {package} is damaged: its records make root {computed}, its manifest says {expected}")]
+    #[error(
+        "package {package} is damaged: its records make root {computed}, its manifest says {expected}"
+    )]
     Root {
         /// Which package.
         package: PackageId,
@@ -176,7 +178,13 @@ pub struct Opened {
 
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Opened({}, {:?}, {} bytes)", self.record.topic, self.header, self.content.len())
+        write!(
+            f,
+            "Opened({}, {:?}, {} bytes)",
+            self.record.topic,
+            self.header,
+            self.content.len()
+        )
     }
 }
 
@@ -194,14 +202,22 @@ impl Archive {
     /// # Errors
     /// [`FetchError::Address`].
     pub fn new(address: &str, identity: Identity) -> Result<Self, FetchError> {
-        let wrong = || FetchError::Address { address: address.to_owned() };
+        let wrong = || FetchError::Address {
+            address: address.to_owned(),
+        };
         let url = reqwest::Url::parse(address).map_err(|_| wrong())?;
         if url.scheme() != "http" || url.host().is_none() || url.path() != "/" {
             return Err(wrong());
         }
-        let http = http::client(CONNECT_MAX)
-            .map_err(|detail| FetchError::Away { address: address.to_owned(), detail })?;
-        Ok(Self { http, address: address.trim_end_matches('/').to_owned(), identity })
+        let http = http::client(CONNECT_MAX).map_err(|detail| FetchError::Away {
+            address: address.to_owned(),
+            detail,
+        })?;
+        Ok(Self {
+            http,
+            address: address.trim_end_matches('/').to_owned(),
+            identity,
+        })
     }
 
     /// Packages of a topic after number `after` (0: from the first), at most `limit`.
@@ -230,7 +246,11 @@ impl Archive {
         let computed = merkle::root_of(&package.records);
         let (expected, count) = (package.manifest.root, package.manifest.count);
         if computed != expected || u64::try_from(package.records.len()) != Ok(count) {
-            return Err(FetchError::Root { package: *id, expected, computed });
+            return Err(FetchError::Root {
+                package: *id,
+                expected,
+                computed,
+            });
         }
         for (index, record) in (0..).zip(&package.records) {
             check_topic(id, index, &package.manifest, record)?;
@@ -243,7 +263,9 @@ impl Archive {
     /// # Errors
     /// [`FetchError`].
     pub async fn record(&self, id: &PackageId, index: u64) -> Result<PackagedRecord, FetchError> {
-        let bytes = self.get(&format!("/v1/packages/{id}/records/{index}")).await?;
+        let bytes = self
+            .get(&format!("/v1/packages/{id}/records/{index}"))
+            .await?;
         let found: PackagedRecord = decode(&bytes)?;
         check_manifest(id, &found.manifest)?;
         if found.index != index {
@@ -251,8 +273,18 @@ impl Archive {
             return Err(FetchError::Other { expected, found });
         }
         let PackageManifest { root, count, .. } = &found.manifest;
-        merkle::verify(root, &merkle::leaf(&found.record), index, *count, &found.path)
-            .map_err(|source| FetchError::Path { package: *id, index, source })?;
+        merkle::verify(
+            root,
+            &merkle::leaf(&found.record),
+            index,
+            *count,
+            &found.path,
+        )
+        .map_err(|source| FetchError::Path {
+            package: *id,
+            index,
+            source,
+        })?;
         check_topic(id, index, &found.manifest, &found.record)?;
         Ok(found)
     }
@@ -270,7 +302,11 @@ impl Archive {
         let package = record.manifest.id();
         let anchor = ledger.package_proof(&package).await?;
         if anchor.value.is_none() {
-            let height = anchor.finality.headers.first().map_or(0, |header| header.height);
+            let height = anchor
+                .finality
+                .headers
+                .first()
+                .map_or(0, |header| header.height);
             return Err(ReceiptError::NotAnchored { package, height });
         }
         let receipt = Receipt {
@@ -285,7 +321,10 @@ impl Archive {
     }
 
     async fn get(&self, target: &str) -> Result<Vec<u8>, FetchError> {
-        let away = |detail| FetchError::Away { address: self.address.clone(), detail };
+        let away = |detail| FetchError::Away {
+            address: self.address.clone(),
+            detail,
+        };
         let signed = sign_request(&self.identity, "GET", target, &[]);
         let response = self
             .http
@@ -334,7 +373,12 @@ pub async fn open(keyring: &Keyring, record: &[u8]) -> Result<Opened, OpenError>
     })?;
     let (header, content_type, content) =
         mqtt::open(keyring, &record.topic, &record.payload).await?;
-    Ok(Opened { record, header, content_type, content })
+    Ok(Opened {
+        record,
+        header,
+        content_type,
+        content,
+    })
 }
 
 /// The bytes of a receipt file.
@@ -361,22 +405,27 @@ fn check_topic(
     if topic == manifest.topic {
         Ok(())
     } else {
-        Err(FetchError::Misplaced { package: *id, index, topic })
+        Err(FetchError::Misplaced {
+            package: *id,
+            index,
+            topic,
+        })
     }
 }
 
 /// A query value with everything but unreserved characters encoded (RFC 3986 §2.3).
 fn percent_encoded(text: &str) -> String {
     use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string can't fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                out.push(char::from(byte));
+            } else {
+                // Writing to a string can't fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+            out
+        })
 }
 
 #[cfg(test)]

@@ -12,7 +12,11 @@ pub(crate) struct Bounded<K, V> {
 
 impl<K: Ord + Clone, V> Bounded<K, V> {
     pub fn new(limit: usize) -> Self {
-        Self { entries: BTreeMap::new(), order: VecDeque::new(), limit: limit.max(1) }
+        Self {
+            entries: BTreeMap::new(),
+            order: VecDeque::new(),
+            limit: limit.max(1),
+        }
     }
 
     pub fn get(&self, key: &K) -> Option<&V> {
@@ -24,7 +28,9 @@ impl<K: Ord + Clone, V> Bounded<K, V> {
             self.order.push_back(key);
         }
         while self.entries.len() > self.limit {
-            let Some(oldest) = self.order.pop_front() else { return };
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
             self.entries.remove(&oldest);
         }
     }
@@ -46,7 +52,10 @@ mod tests {
         for i in 0..5 {
             map.insert(i % 3, i);
         }
-        assert_eq!((map.get(&0), map.get(&1), map.get(&2)), (Some(&3), Some(&4), None));
+        assert_eq!(
+            (map.get(&0), map.get(&1), map.get(&2)),
+            (Some(&3), Some(&4), None)
+        );
         map.remove(&0);
         map.insert(7, 7);
         assert_eq!((map.get(&1), map.get(&7)), (Some(&4), Some(&7)));

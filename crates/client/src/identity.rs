@@ -19,9 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use sealwire_envelope::{
-    CertId, ChainId, ClientId, Genesis, NameError, genesis::GenesisFileError,
-};
+use sealwire_envelope::{CertId, ChainId, ClientId, Genesis, NameError, genesis::GenesisFileError};
 use sealwire_sm::{
     Certificate, SecretKey,
     cert::CertificateError,
@@ -175,7 +173,16 @@ impl Identity {
         let chain = genesis.chain_id();
         let sequence = Arc::new(Sequence::none());
         let (peers, home) = (Peers::default(), None);
-        Ok(Self { key, certificate, client, genesis, chain, peers, home, sequence })
+        Ok(Self {
+            key,
+            certificate,
+            client,
+            genesis,
+            chain,
+            peers,
+            home,
+            sequence,
+        })
     }
 
     /// Makes `home` (and the directories above it) and saves a new identity there.
@@ -195,15 +202,27 @@ impl Identity {
         if path.exists() {
             return Err(IdentityError::Exists { path });
         }
-        fs::create_dir_all(home)
-            .map_err(|source| IdentityError::Io { path: home.to_owned(), source })?;
-        write(&home.join("client.crt"), identity.certificate.to_pem().as_bytes())?;
-        write(&home.join("genesis.json"), identity.genesis.to_json().as_bytes())?;
+        fs::create_dir_all(home).map_err(|source| IdentityError::Io {
+            path: home.to_owned(),
+            source,
+        })?;
+        write(
+            &home.join("client.crt"),
+            identity.certificate.to_pem().as_bytes(),
+        )?;
+        write(
+            &home.join("genesis.json"),
+            identity.genesis.to_json().as_bytes(),
+        )?;
         identity.at_home(home);
         identity.set_peers(peers)?;
         // The key comes last: where it is, the rest is.
         let mut rng = rand::rng();
-        keyfile::write(&path, &identity.key, passphrase.map(|text| (text, &mut rng)))?;
+        keyfile::write(
+            &path,
+            &identity.key,
+            passphrase.map(|text| (text, &mut rng)),
+        )?;
         Ok(identity)
     }
 
@@ -236,8 +255,11 @@ impl Identity {
     pub fn set_peers(&mut self, peers: Peers) -> Result<(), IdentityError> {
         if let Some(home) = &self.home {
             let path = home.join("peers.json");
-            let text = serde_json::to_string_pretty(&peers)
-                .map_err(|source| IdentityError::Peers { path: path.clone(), source })?;
+            let text =
+                serde_json::to_string_pretty(&peers).map_err(|source| IdentityError::Peers {
+                    path: path.clone(),
+                    source,
+                })?;
             write(&path, text.as_bytes())?;
         }
         self.peers = peers;
@@ -291,14 +313,21 @@ impl Identity {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
-    keyfile::write_private(path, bytes)
-        .map_err(|source| IdentityError::Io { path: path.to_owned(), source })
+    keyfile::write_private(path, bytes).map_err(|source| IdentityError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read(path: &Path) -> Result<String, IdentityError> {
-    let failed = |source| IdentityError::Io { path: path.to_owned(), source };
+    let failed = |source| IdentityError::Io {
+        path: path.to_owned(),
+        source,
+    };
     if fs::metadata(path).map_err(failed)?.len() > FILE_MAX_BYTES {
-        return Err(IdentityError::TooLong { path: path.to_owned() });
+        return Err(IdentityError::TooLong {
+            path: path.to_owned(),
+        });
     }
     fs::read_to_string(path).map_err(failed)
 }
@@ -339,8 +368,14 @@ mod tests {
         assert_eq!(loaded.client().as_str(), "acme.press-7");
         assert_eq!(loaded.peers(), &peers);
         assert_eq!(loaded.chain(), world.genesis.chain_id());
-        assert!(matches!(Identity::load(&home, None), Err(IdentityError::Key(_))));
-        assert!(matches!(Identity::load(&home, Some("x")), Err(IdentityError::Key(_))));
+        assert!(matches!(
+            Identity::load(&home, None),
+            Err(IdentityError::Key(_))
+        ));
+        assert!(matches!(
+            Identity::load(&home, Some("x")),
+            Err(IdentityError::Key(_))
+        ));
     }
 
     #[cfg(unix)]
@@ -351,9 +386,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let identity = world.identity("acme.press-7", dir.path());
         identity.sequence().next().await.unwrap();
-        for name in ["client.key", "client.crt", "genesis.json", "peers.json", "sequence", "sequence.lock"]
-        {
-            let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        for name in [
+            "client.key",
+            "client.crt",
+            "genesis.json",
+            "peers.json",
+            "sequence",
+            "sequence.lock",
+        ] {
+            let mode = fs::metadata(dir.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
     }
@@ -363,8 +407,7 @@ mod tests {
         let (world, other) = (World::new(), World::new());
         let (key, certificate) = world.client("acme.press-7");
         let (other_key, _) = world.client("acme.press-8");
-        let wrong_key =
-            Identity::in_memory(other_key, certificate.clone(), world.genesis.clone());
+        let wrong_key = Identity::in_memory(other_key, certificate.clone(), world.genesis.clone());
         assert!(matches!(wrong_key, Err(IdentityError::OtherKey { .. })));
         let wrong_root = Identity::in_memory(key, certificate, other.genesis.clone());
         assert!(matches!(wrong_root, Err(IdentityError::Certificate(_))));

@@ -56,7 +56,9 @@ pub enum KeyringError {
         epoch: KeyEpoch,
     },
     /// The key was sealed to another certificate of ours, or not properly.
-    #[error("the key of epoch {epoch} of {topic} doesn't open with our key: its owner must grant it again")]
+    #[error(
+        "the key of epoch {epoch} of {topic} doesn't open with our key: its owner must grant it again"
+    )]
     Unseal {
         /// Of which topic.
         topic: TopicName,
@@ -120,7 +122,10 @@ impl Keyring {
             TopicMode::Open => None,
             TopicMode::Sealed => Some(self.key(topic, entry.epoch).await?),
         };
-        Ok(Present { epoch: entry.epoch, key })
+        Ok(Present {
+            epoch: entry.epoch,
+            key,
+        })
     }
 
     /// Whether the topic is sealed; that never changes.
@@ -153,7 +158,9 @@ impl Keyring {
                 }
             },
         };
-        let entry = answer.ok_or_else(|| KeyringError::UnknownTopic { topic: topic.clone() })?;
+        let entry = answer.ok_or_else(|| KeyringError::UnknownTopic {
+            topic: topic.clone(),
+        })?;
         lock(&self.topics).insert(topic.clone(), (entry.clone(), Instant::now()));
         Ok(entry)
     }
@@ -171,10 +178,21 @@ impl Keyring {
         let sealed = self.ledger.sealed_key(topic, epoch, client).await?;
         let Some(sealed) = sealed else {
             let (client, topic) = (client.clone(), topic.clone());
-            return Err(KeyringError::NoKey { client, topic, epoch });
+            return Err(KeyringError::NoKey {
+                client,
+                topic,
+                epoch,
+            });
         };
-        let unseal = || KeyringError::Unseal { topic: topic.clone(), epoch };
-        let plain = self.identity.key().open(&sealed.sealed).map_err(|_| unseal())?;
+        let unseal = || KeyringError::Unseal {
+            topic: topic.clone(),
+            epoch,
+        };
+        let plain = self
+            .identity
+            .key()
+            .open(&sealed.sealed)
+            .map_err(|_| unseal())?;
         let key = sm4::Key::from_slice(&plain).map_err(|_| unseal())?;
         lock(&self.keys).insert(place, key.clone());
         Ok(key)
@@ -188,7 +206,9 @@ impl Keyring {
         if let Some((key, _)) = lock(&self.senders).get(client) {
             return Ok(key.clone());
         }
-        let unknown = || KeyringError::UnknownClient { client: client.clone() };
+        let unknown = || KeyringError::UnknownClient {
+            client: client.clone(),
+        };
         let record = self.ledger.client(client).await?.ok_or_else(unknown)?;
         let key = PublicKey::from_sec1(&record.certificate.public_key).map_err(|_| unknown())?;
         lock(&self.senders).insert(client.clone(), (key.clone(), Instant::now()));
@@ -198,7 +218,10 @@ impl Keyring {
     /// Looks the sender up anew next time, unless that was just done.
     pub fn forget_sender(&self, client: &ClientId) {
         let mut senders = lock(&self.senders);
-        if senders.get(client).is_some_and(|(_, at)| at.elapsed() > SENDER_AGAIN) {
+        if senders
+            .get(client)
+            .is_some_and(|(_, at)| at.elapsed() > SENDER_AGAIN)
+        {
             senders.remove(client);
         }
     }

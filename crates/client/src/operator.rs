@@ -46,7 +46,12 @@ pub async fn register(
     certificate: &Certificate,
 ) -> Result<Applied, CallError> {
     let der = Blob(certificate.der().to_vec());
-    ledger.call(operator, Call::RegisterCertificate(RegisterCertificate { der })).await
+    ledger
+        .call(
+            operator,
+            Call::RegisterCertificate(RegisterCertificate { der }),
+        )
+        .await
 }
 
 /// Revokes a certificate: from that block on its holder can't log in, and live sessions end.
@@ -60,6 +65,9 @@ pub async fn revoke(
     reason: &str,
 ) -> Result<Applied, CallError> {
     let reason = reason.to_owned();
-    let call = Call::RevokeCertificate(RevokeCertificate { certificate, reason });
+    let call = Call::RevokeCertificate(RevokeCertificate {
+        certificate,
+        reason,
+    });
     ledger.call(operator, call).await
 }

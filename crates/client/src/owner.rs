@@ -109,7 +109,11 @@ impl Owner {
             let key = sm4::Key::generate(&mut rand::rng());
             seal(self.identity().key().public_key(), &key)
         });
-        let call = Call::RegisterTopic(RegisterTopic { topic: topic.clone(), mode, sealed_key });
+        let call = Call::RegisterTopic(RegisterTopic {
+            topic: topic.clone(),
+            mode,
+            sealed_key,
+        });
         Ok(self.ledger().call(self.identity(), call).await?)
     }
 
@@ -125,7 +129,9 @@ impl Owner {
     ) -> Result<Applied, OwnerError> {
         let entry = self.topic(topic).await?;
         let needs_key = entry.mode == TopicMode::Sealed
-            && terms.rights.intersects(Rights::PUBLISH | Rights::SUBSCRIBE | Rights::READ);
+            && terms
+                .rights
+                .intersects(Rights::PUBLISH | Rights::SUBSCRIBE | Rights::READ);
         let sealed_key = if needs_key {
             let key = self.keyring.key(topic, entry.epoch).await?;
             let (_, public_key) = self.client(grantee).await?;
@@ -166,7 +172,11 @@ impl Owner {
             };
             let (topic, grantee) = (topic.clone(), grantee.clone());
             let name = topic.clone();
-            let call = Call::RevokeGrant(RevokeGrant { topic, grantee, rotation });
+            let call = Call::RevokeGrant(RevokeGrant {
+                topic,
+                grantee,
+                rotation,
+            });
             match self.ledger().call(self.identity(), call).await {
                 Err(CallError::Refused { code, .. }) if left > 0 && changed_meanwhile(code) => {}
                 result => {
@@ -194,33 +204,45 @@ impl Owner {
             if client == *without {
                 continue;
             }
-            let Some(grant) = self.ledger().grant(&client, topic).await? else { continue };
-            let has_key =
-                grant.rights.intersects(Rights::PUBLISH | Rights::SUBSCRIBE | Rights::READ);
+            let Some(grant) = self.ledger().grant(&client, topic).await? else {
+                continue;
+            };
+            let has_key = grant
+                .rights
+                .intersects(Rights::PUBLISH | Rights::SUBSCRIBE | Rights::READ);
             let (certificate, public_key) = self.client(&client).await?;
             let live = certificate.status(now_s) == CertificateStatus::Live;
             if has_key && grant.is_live(now_s) && live {
-                keys.push(SealedFor { client, sealed: seal(&public_key, &key) });
+                keys.push(SealedFor {
+                    client,
+                    sealed: seal(&public_key, &key),
+                });
             }
         }
         keys.sort_by(|a, b| a.client.cmp(&b.client));
-        Ok(Rotation { epoch: KeyEpoch(epoch.0.saturating_add(1)), keys })
+        Ok(Rotation {
+            epoch: KeyEpoch(epoch.0.saturating_add(1)),
+            keys,
+        })
     }
 
     async fn topic(&self, topic: &TopicName) -> Result<TopicEntry, OwnerError> {
         let entry = self.ledger().topic(topic).await?;
-        Ok(entry.ok_or_else(|| KeyringError::UnknownTopic { topic: topic.clone() })?)
+        Ok(entry.ok_or_else(|| KeyringError::UnknownTopic {
+            topic: topic.clone(),
+        })?)
     }
 
-    async fn client(
-        &self,
-        client: &ClientId,
-    ) -> Result<(CertificateEntry, PublicKey), OwnerError> {
+    async fn client(&self, client: &ClientId) -> Result<(CertificateEntry, PublicKey), OwnerError> {
         let record = self.ledger().client(client).await?;
-        let record =
-            record.ok_or_else(|| OwnerError::UnknownClient { client: client.clone() })?;
-        let key = PublicKey::from_sec1(&record.certificate.public_key)
-            .map_err(|_| OwnerError::ClientKey { client: client.clone() })?;
+        let record = record.ok_or_else(|| OwnerError::UnknownClient {
+            client: client.clone(),
+        })?;
+        let key = PublicKey::from_sec1(&record.certificate.public_key).map_err(|_| {
+            OwnerError::ClientKey {
+                client: client.clone(),
+            }
+        })?;
         Ok((record.certificate, key))
     }
 }

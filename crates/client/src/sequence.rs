@@ -38,7 +38,9 @@ pub const PER_MS: u64 = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum SequenceError {
     /// The identity lives in memory only.
-    #[error("this identity has no home directory to keep message sequences in: nothing can be sealed")]
+    #[error(
+        "this identity has no home directory to keep message sequences in: nothing can be sealed"
+    )]
     NoHome,
     /// The file system refused.
     #[error("sequence file {path}: {source}")]
@@ -50,7 +52,9 @@ pub enum SequenceError {
         source: io::Error,
     },
     /// The file doesn't hold a number.
-    #[error("sequence file {path} is damaged: ask the topics' owners to rotate their keys, then delete it")]
+    #[error(
+        "sequence file {path} is damaged: ask the topics' owners to rotate their keys, then delete it"
+    )]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -70,12 +74,18 @@ pub struct Sequence {
 impl Sequence {
     /// The sequences whose reservations are kept in `file`.
     pub fn in_file(file: PathBuf) -> Self {
-        Self { file: Some(file), free: Mutex::new(0..0) }
+        Self {
+            file: Some(file),
+            free: Mutex::new(0..0),
+        }
     }
 
     /// No sequences at all: for clients that never seal.
     pub fn none() -> Self {
-        Self { file: None, free: Mutex::new(0..0) }
+        Self {
+            file: None,
+            free: Mutex::new(0..0),
+        }
     }
 
     /// A sequence that nobody ever had.
@@ -88,24 +98,32 @@ impl Sequence {
             let file = self.file.clone().ok_or(SequenceError::NoHome)?;
             let path = file.clone();
             let task = tokio::task::spawn_blocking(move || reserve(&file, clock_floor()));
-            *free = task
-                .await
-                .map_err(|e| SequenceError::Io { path, source: io::Error::other(e) })??;
+            *free = task.await.map_err(|e| SequenceError::Io {
+                path,
+                source: io::Error::other(e),
+            })??;
         }
         free.next().ok_or(SequenceError::Exhausted)
     }
 }
 
 fn clock_floor() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let floor = u64::try_from(since.as_millis()).unwrap_or(0).saturating_mul(PER_MS);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let floor = u64::try_from(since.as_millis())
+        .unwrap_or(0)
+        .saturating_mul(PER_MS);
     // A clock centuries ahead mustn't use everything up.
     if floor < SEQUENCE_END / 2 { floor } else { 0 }
 }
 
 /// Reserves a block, not below `floor`.
 fn reserve(path: &Path, floor: u64) -> Result<Range<u64>, SequenceError> {
-    let failed = |source| SequenceError::Io { path: path.to_owned(), source };
+    let failed = |source| SequenceError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let mut options = fs::OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
@@ -116,7 +134,9 @@ fn reserve(path: &Path, floor: u64) -> Result<Range<u64>, SequenceError> {
         Ok(text) => text
             .strip_suffix('\n')
             .and_then(|number| number.parse::<u64>().ok())
-            .ok_or_else(|| SequenceError::Damaged { path: path.to_owned() })?,
+            .ok_or_else(|| SequenceError::Damaged {
+                path: path.to_owned(),
+            })?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(failed(error)),
     }
@@ -127,7 +147,9 @@ fn reserve(path: &Path, floor: u64) -> Result<Range<u64>, SequenceError> {
     }
     sealwire_sm::keyfile::write_private(path, format!("{end}\n").as_bytes()).map_err(failed)?;
     if let Some(directory) = path.parent() {
-        fs::File::open(directory).and_then(|d| d.sync_all()).map_err(failed)?;
+        fs::File::open(directory)
+            .and_then(|d| d.sync_all())
+            .map_err(failed)?;
     }
     // Closing the file unlocks it.
     Ok(start..end)
@@ -149,7 +171,10 @@ mod tests {
                 let next = sequence.next().await.unwrap();
                 assert!(last.is_none_or(|last| next > last), "{last:?} then {next}");
                 let on_disk: u64 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
-                assert!(next < on_disk, "{next} was handed out before it was reserved");
+                assert!(
+                    next < on_disk,
+                    "{next} was handed out before it was reserved"
+                );
                 last = Some(next);
             }
         }
@@ -200,11 +225,17 @@ mod tests {
         let file = dir.path().join("sequence");
         for damaged in ["", "x\n", "12", "-1\n"] {
             fs::write(&file, damaged).unwrap();
-            assert!(matches!(reserve(&file, 0), Err(SequenceError::Damaged { .. })), "{damaged:?}");
+            assert!(
+                matches!(reserve(&file, 0), Err(SequenceError::Damaged { .. })),
+                "{damaged:?}"
+            );
         }
         fs::write(&file, format!("{}\n", SEQUENCE_END - 1)).unwrap();
         assert_eq!(reserve(&file, 0).unwrap(), SEQUENCE_END - 1..SEQUENCE_END);
         assert!(matches!(reserve(&file, 0), Err(SequenceError::Exhausted)));
-        assert!(matches!(Sequence::none().next().await, Err(SequenceError::NoHome)));
+        assert!(matches!(
+            Sequence::none().next().await,
+            Err(SequenceError::NoHome)
+        ));
     }
 }

@@ -41,7 +41,11 @@ impl World {
             block_interval_ms: 1,
             orgs: vec![org],
         };
-        Self { root, gateway, genesis: Arc::new(genesis) }
+        Self {
+            root,
+            gateway,
+            genesis: Arc::new(genesis),
+        }
     }
 
     pub fn client(&self, name: &str) -> (SecretKey, Certificate) {
@@ -61,7 +65,13 @@ impl World {
 }
 
 fn subject(role: Role, name: &str) -> Subject<'_> {
-    Subject { organisation: "acme", role, name, not_before_s: FROM_S, not_after_s: TO_S }
+    Subject {
+        organisation: "acme",
+        role,
+        name,
+        not_before_s: FROM_S,
+        not_after_s: TO_S,
+    }
 }
 
 fn issue(root: &(SecretKey, Certificate), role: Role, name: &str) -> (SecretKey, Certificate) {

@@ -35,7 +35,10 @@ pub fn create(identity: &Identity, gateway: &ClientId, life: Duration) -> String
 
 /// Seconds since 1970, by this machine's clock.
 pub(crate) fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 #[cfg(test)]
@@ -50,8 +53,14 @@ mod tests {
         let text = create(&identity, &gateway, Duration::from_secs(86_400));
         let token = Token::from_text(text.as_bytes()).unwrap();
         token.verify(identity.key().public_key()).unwrap();
-        assert_eq!((&token.body.client, &token.body.gateway), (identity.client(), &gateway));
-        assert_eq!(token.body.expires_s - token.body.not_before_s, TOKEN_MAX_LIFE_S);
+        assert_eq!(
+            (&token.body.client, &token.body.gateway),
+            (identity.client(), &gateway)
+        );
+        assert_eq!(
+            token.body.expires_s - token.body.not_before_s,
+            TOKEN_MAX_LIFE_S
+        );
         assert_ne!(text, create(&identity, &gateway, LIFE_DEFAULT));
     }
 }

@@ -29,7 +29,9 @@ const BELIEVED: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// Nobody knows the certificate.
-    #[error("the gateway's certificate {certificate} is neither on the ledger nor in genesis nor pinned")]
+    #[error(
+        "the gateway's certificate {certificate} is neither on the ledger nor in genesis nor pinned"
+    )]
     Unknown {
         /// Which one it showed.
         certificate: CertId,
@@ -97,7 +99,12 @@ impl Trust {
     pub fn new(genesis: &Genesis, ledger: Option<Arc<Ledger>>) -> Result<Self, TrustError> {
         let seen = Mutex::new(Bounded::new(GATEWAYS_MAX));
         let asking = tokio::sync::Mutex::default();
-        let mut trust = Self { pinned: BTreeMap::new(), ledger, seen, asking };
+        let mut trust = Self {
+            pinned: BTreeMap::new(),
+            ledger,
+            seen,
+            asking,
+        };
         for der in genesis.orgs.iter().flat_map(|org| &org.certificates) {
             let certificate = Certificate::from_der(der)?;
             if certificate.role == Role::Gateway {
@@ -112,16 +119,29 @@ impl Trust {
     /// # Errors
     /// When it isn't a gateway's, or not issued by the root of an organisation in `genesis`.
     pub fn pin(&mut self, genesis: &Genesis, certificate: Certificate) -> Result<(), TrustError> {
-        let foreign = || TrustError::Foreign { name: certificate.name.clone() };
+        let foreign = || TrustError::Foreign {
+            name: certificate.name.clone(),
+        };
         let client: ClientId = certificate.name.parse().map_err(|_| foreign())?;
         let org = client.org();
-        let org = genesis.orgs.iter().find(|o| o.org == org).ok_or_else(foreign)?;
+        let org = genesis
+            .orgs
+            .iter()
+            .find(|o| o.org == org)
+            .ok_or_else(foreign)?;
         certificate.verify_issued_by(&Certificate::from_der(&org.root_cert_der)?)?;
         if certificate.role != Role::Gateway {
-            return Err(TrustError::Role { client, role: certificate.role });
+            return Err(TrustError::Role {
+                client,
+                role: certificate.role,
+            });
         }
-        let gateway = Gateway { client, key: certificate.public_key.clone() };
-        self.pinned.insert(CertId(certificate.id()), (gateway, certificate));
+        let gateway = Gateway {
+            client,
+            key: certificate.public_key.clone(),
+        };
+        self.pinned
+            .insert(CertId(certificate.id()), (gateway, certificate));
         Ok(())
     }
 
@@ -145,14 +165,23 @@ impl Trust {
             (Ok(Some(entry)), _) => {
                 let status = entry.status(now_s());
                 if entry.role != Role::Gateway {
-                    return Err(TrustError::Role { client: entry.client, role: entry.role });
+                    return Err(TrustError::Role {
+                        client: entry.client,
+                        role: entry.role,
+                    });
                 }
                 if status != CertificateStatus::Live {
-                    return Err(TrustError::NotLive { client: entry.client, status });
+                    return Err(TrustError::NotLive {
+                        client: entry.client,
+                        status,
+                    });
                 }
                 let key = PublicKey::from_sec1(&entry.public_key)
                     .map_err(|_| TrustError::Unknown { certificate: id })?;
-                Gateway { client: entry.client, key }
+                Gateway {
+                    client: entry.client,
+                    key,
+                }
             }
             // Genesis comes into the state with the first block.
             (Ok(None), Ok(Some(gateway))) => return Ok(gateway),
@@ -170,19 +199,28 @@ impl Trust {
 
     fn remembered(&self, id: CertId) -> Option<Gateway> {
         let seen = self.seen().get(&id).cloned();
-        seen.filter(|(_, at)| at.elapsed() < BELIEVED).map(|(gateway, _)| gateway)
+        seen.filter(|(_, at)| at.elapsed() < BELIEVED)
+            .map(|(gateway, _)| gateway)
     }
 
     fn pinned(&self, id: CertId) -> Result<Option<Gateway>, TrustError> {
-        let Some((gateway, certificate)) = self.pinned.get(&id) else { return Ok(None) };
+        let Some((gateway, certificate)) = self.pinned.get(&id) else {
+            return Ok(None);
+        };
         let now = now_s();
         if certificate.is_valid_at(now) {
             return Ok(Some(gateway.clone()));
         }
         let early = now < certificate.not_before_s;
-        let status =
-            if early { CertificateStatus::NotYetValid } else { CertificateStatus::Expired };
-        Err(TrustError::NotLive { client: gateway.client.clone(), status })
+        let status = if early {
+            CertificateStatus::NotYetValid
+        } else {
+            CertificateStatus::Expired
+        };
+        Err(TrustError::NotLive {
+            client: gateway.client.clone(),
+            status,
+        })
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Bounded<CertId, (Gateway, Instant)>> {

@@ -18,7 +18,11 @@ use sealwire_sm::Role;
 
 fn open(topic: &str) -> Call {
     let topic = topic.parse().unwrap();
-    Call::RegisterTopic(RegisterTopic { topic, mode: TopicMode::Open, sealed_key: None })
+    Call::RegisterTopic(RegisterTopic {
+        topic,
+        mode: TopicMode::Open,
+        sealed_key: None,
+    })
 }
 
 #[tokio::test]
@@ -26,7 +30,9 @@ async fn a_busy_ledger_is_asked_again() {
     let world = World::new().await;
     let a = world.client(&world.one, "press-7", Role::Device);
     world.chain.busy.store(3, Ordering::SeqCst);
-    let applied = soon(world.ledger().call(&a.identity, open("acme/press-7/t"))).await.unwrap();
+    let applied = soon(world.ledger().call(&a.identity, open("acme/press-7/t")))
+        .await
+        .unwrap();
     assert_eq!(world.chain.submissions.load(Ordering::SeqCst), 4);
     assert!(applied.height > 1);
 }
@@ -36,7 +42,9 @@ async fn a_lost_answer_doesnt_register_twice_nor_fail() {
     let world = World::new().await;
     let a = world.client(&world.one, "press-7", Role::Device);
     world.chain.lose_answers.store(1, Ordering::SeqCst);
-    soon(world.ledger().call(&a.identity, open("acme/press-7/t"))).await.unwrap();
+    soon(world.ledger().call(&a.identity, open("acme/press-7/t")))
+        .await
+        .unwrap();
     assert_eq!(world.chain.submissions.load(Ordering::SeqCst), 2);
 }
 
@@ -46,7 +54,9 @@ async fn a_node_that_is_away_is_passed_over() {
     let a = world.client(&world.one, "press-7", Role::Device);
     let nodes = vec!["http://127.0.0.1:1".to_owned(), world.nodes[0].clone()];
     let ledger = Ledger::new(&nodes, None).unwrap();
-    soon(ledger.call(&a.identity, open("acme/press-7/t"))).await.unwrap();
+    soon(ledger.call(&a.identity, open("acme/press-7/t")))
+        .await
+        .unwrap();
     let record = ledger.client(a.id()).await.unwrap().unwrap();
     assert_eq!(record.certificate_id, a.identity.certificate_id());
     assert!(matches!(Ledger::new(&[], None), Err(LedgerError::NoNode)));
@@ -60,7 +70,10 @@ async fn a_node_that_is_away_is_passed_over() {
 async fn refusals_carry_their_words() {
     let world = World::new().await;
     let a = world.client(&world.one, "press-7", Role::Device);
-    let refused = a.owner.register(&"acme/other/t".parse().unwrap(), TopicMode::Sealed).await;
+    let refused = a
+        .owner
+        .register(&"acme/other/t".parse().unwrap(), TopicMode::Sealed)
+        .await;
     let Err(OwnerError::Call(CallError::Refused { code, detail, .. })) = refused else {
         panic!("{refused:?}");
     };
@@ -70,7 +83,10 @@ async fn refusals_carry_their_words() {
     // Not even into a block: the sender isn't registered.
     let (key, certificate) = world.one.issue("ghost", Role::Device);
     let ghost = world.stranger(key, certificate, "ghost");
-    let refused = world.ledger().call(&ghost.identity, open("acme/ghost/t")).await;
+    let refused = world
+        .ledger()
+        .call(&ghost.identity, open("acme/ghost/t"))
+        .await;
     let Err(CallError::Ledger(LedgerError::Refused(problem))) = refused else {
         panic!("{refused:?}");
     };
@@ -90,7 +106,10 @@ async fn a_transaction_that_nobody_includes_expires() {
     world.chain.block(&[]);
     world.chain.block(&[]);
     let outcome = soon(ledger.outcome(id, height + 1)).await;
-    assert!(matches!(outcome, Err(CallError::Expired { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(CallError::Expired { .. })),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +119,10 @@ async fn nothing_unproven_is_believed() {
     let ledger = Ledger::new(&world.nodes, Some(world.chain.genesis.clone())).unwrap();
     let ledger = ledger.with_attempts(2);
     let answer = ledger.client(a.id()).await;
-    assert!(matches!(answer, Err(LedgerError::Unproven { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(LedgerError::Unproven { .. })),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +132,10 @@ async fn a_node_that_is_behind_isnt_believed() {
     let ledger = Ledger::new(&world.nodes, None).unwrap().with_attempts(2);
     ledger.have_seen(1_000);
     let answer = ledger.client(a.id()).await;
-    assert!(matches!(answer, Err(LedgerError::Behind { seen: 1_000, .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(LedgerError::Behind { seen: 1_000, .. })),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,11 +146,15 @@ async fn an_operator_enrols_and_revokes() {
     let operator_client = world.stranger(key, certificate, "operator");
     let ledger = world.ledger();
     let (key, certificate) = world.one.issue("press-9", Role::Device);
-    operator::register(&ledger, &operator_client.identity, &certificate).await.unwrap();
+    operator::register(&ledger, &operator_client.identity, &certificate)
+        .await
+        .unwrap();
     let device = world.stranger(key, certificate, "press-9");
     let session = device.connect(&gateway).await;
     let id = device.identity.certificate_id();
-    operator::revoke(&ledger, &operator_client.identity, id, "stolen").await.unwrap();
+    operator::revoke(&ledger, &operator_client.identity, id, "stolen")
+        .await
+        .unwrap();
     let why = soon(session.ended()).await;
     assert!(why.to_string().contains("revoked"), "{why}");
     let options = Options::new(gateway.mqtt_addr.to_string());
@@ -141,9 +170,14 @@ async fn a_revoked_gateway_isnt_believed_though_genesis_has_it() {
     let trust = Trust::new(&world.chain.genesis, Some(world.ledger())).unwrap();
     assert_eq!(trust.gateway(id).await.unwrap().client, world.gateway_id());
     let reason = "retired".to_owned();
-    let call = sealwire_envelope::RevokeCertificate { certificate: id, reason };
+    let call = sealwire_envelope::RevokeCertificate {
+        certificate: id,
+        reason,
+    };
     let (key, certificate) = &world.one.operator;
-    world.chain.call(key, certificate, Call::RevokeCertificate(call));
+    world
+        .chain
+        .call(key, certificate, Call::RevokeCertificate(call));
     let trust = Arc::new(Trust::new(&world.chain.genesis, Some(world.ledger())).unwrap());
     let refused = trust.gateway(id).await.err().unwrap();
     assert!(refused.to_string().contains("Revoked"), "{refused}");

@@ -31,7 +31,10 @@ fn topic(text: &str) -> TopicName {
 }
 
 fn all() -> Terms {
-    Terms { rights: Rights::SUBSCRIBE | Rights::READ, ..Terms::default() }
+    Terms {
+        rights: Rights::SUBSCRIBE | Rights::READ,
+        ..Terms::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,13 +44,20 @@ async fn a_readings_way() {
     let a = world.client(&world.one, "press-7", Role::Device);
     let b = world.client(&world.two, "reader", Role::User);
     let temperature = topic("acme/press-7/temperature");
-    a.owner.register(&temperature, TopicMode::Sealed).await.unwrap();
+    a.owner
+        .register(&temperature, TopicMode::Sealed)
+        .await
+        .unwrap();
 
     // Refused before the grant, with a reason; the session stays.
     let (a_session, b_session) = (a.connect(&gateway).await, b.connect(&gateway).await);
     assert_eq!(a_session.gateway(), Some(&world.gateway_id()));
     let refused = b_session.subscribe(&temperature.to_filter()).await;
-    let Err(SubscribeError::Refused { code: ReasonCode::NotAuthorized, reason }) = refused else {
+    let Err(SubscribeError::Refused {
+        code: ReasonCode::NotAuthorized,
+        reason,
+    }) = refused
+    else {
         panic!("the subscription wasn't refused");
     };
     assert!(reason.contains("granted"), "{reason}");
@@ -58,7 +68,12 @@ async fn a_readings_way() {
     let mut deliveries = Vec::new();
     for i in 0..300 {
         let content = content(i);
-        let sent = a_session.send(&temperature, CONTENT_TYPE_DEFAULT, &content, QoS::AtLeastOnce);
+        let sent = a_session.send(
+            &temperature,
+            CONTENT_TYPE_DEFAULT,
+            &content,
+            QoS::AtLeastOnce,
+        );
         deliveries.push(sent.await.unwrap());
     }
     let mut last = None;
@@ -103,7 +118,11 @@ async fn a_readings_way() {
     let Some(Err(ReceiveError::Ended(why))) = soon(messages.next()).await else {
         panic!("the subscription goes on");
     };
-    let Ended::Disconnected { code: ReasonCode::NotAuthorized, reason } = &*why else {
+    let Ended::Disconnected {
+        code: ReasonCode::NotAuthorized,
+        reason,
+    } = &*why
+    else {
         panic!("{why}");
     };
     assert!(reason.contains("revoked"), "{reason}");
@@ -113,7 +132,9 @@ async fn a_readings_way() {
     };
     assert_eq!(problem.status, 403);
     assert!(problem.detail.contains("revoked"), "{problem}");
-    let header = soon(a_session.publish(&temperature, "text/plain", b"after")).await.unwrap();
+    let header = soon(a_session.publish(&temperature, "text/plain", b"after"))
+        .await
+        .unwrap();
     assert_eq!(header.unwrap().epoch, KeyEpoch(1));
     let key = b.keyring.key(&temperature, KeyEpoch(1)).await;
     assert!(matches!(key, Err(KeyringError::NoKey { .. })));
@@ -133,7 +154,10 @@ async fn rotation_keeps_those_who_remain() {
     a.owner.register(&t, TopicMode::Sealed).await.unwrap();
     a.owner.grant(&t, b.id(), all()).await.unwrap();
     a.owner.grant(&t, c.id(), all()).await.unwrap();
-    let compute = Terms { rights: Rights::COMPUTE, ..Terms::default() };
+    let compute = Terms {
+        rights: Rights::COMPUTE,
+        ..Terms::default()
+    };
     a.owner.grant(&t, d.id(), compute).await.unwrap();
     a.owner.revoke(&t, b.id()).await.unwrap();
     let key = |client: &common::Client| {
@@ -144,7 +168,10 @@ async fn rotation_keeps_those_who_remain() {
     let (of_a, of_c) = (key(&a).await.unwrap(), key(&c).await.unwrap());
     assert_eq!(of_a.expose(), of_c.expose());
     for without in [&b, &d] {
-        assert!(matches!(key(without).await, Err(KeyringError::NoKey { .. })));
+        assert!(matches!(
+            key(without).await,
+            Err(KeyringError::NoKey { .. })
+        ));
     }
     let old = c.keyring.key(&t, KeyEpoch(0)).await.unwrap();
     assert_ne!(old.expose(), of_c.expose());
@@ -162,8 +189,16 @@ async fn refusals_say_what_is_wrong() {
     // Nobody registered it.
     let (key, certificate) = world.one.issue("ghost", Role::Device);
     let ghost = world.stranger(key, certificate, "ghost");
-    let refused = ghost.connect_with(Options::new(&address)).await.err().unwrap();
-    let LoginError::Refused { code: ReasonCode::NotAuthorized, reason } = &refused else {
+    let refused = ghost
+        .connect_with(Options::new(&address))
+        .await
+        .err()
+        .unwrap();
+    let LoginError::Refused {
+        code: ReasonCode::NotAuthorized,
+        reason,
+    } = &refused
+    else {
         panic!("{refused}");
     };
     assert!(reason.contains("isn't registered"), "{reason}");
@@ -171,33 +206,62 @@ async fn refusals_say_what_is_wrong() {
 
     // Another gateway than expected.
     let expect = Some("bolt.gateway".parse().unwrap());
-    let refused = a.connect_with(Options { expect, ..Options::new(&address) }).await.err().unwrap();
-    assert!(matches!(refused, LoginError::OtherGateway { .. }), "{refused}");
+    let refused = a
+        .connect_with(Options {
+            expect,
+            ..Options::new(&address)
+        })
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        matches!(refused, LoginError::OtherGateway { .. }),
+        "{refused}"
+    );
 
     // A gateway that this consortium doesn't know.
     let other = World::new().await;
     let stranger = other.gateway(None).await;
     let options = Options::new(stranger.mqtt_addr.to_string());
     let refused = a.connect_with(options).await.err().unwrap();
-    assert!(matches!(refused, LoginError::Refused { .. } | LoginError::Trust(_)), "{refused}");
+    assert!(
+        matches!(refused, LoginError::Refused { .. } | LoginError::Trust(_)),
+        "{refused}"
+    );
 
     // Nobody there.
-    let refused = a.connect_with(Options::new("127.0.0.1:1")).await.err().unwrap();
-    assert!(matches!(refused, LoginError::Unreachable { .. }), "{refused}");
+    let refused = a
+        .connect_with(Options::new("127.0.0.1:1"))
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        matches!(refused, LoginError::Unreachable { .. }),
+        "{refused}"
+    );
     assert!(refused.may_pass());
 
     let session = a.connect(&gateway).await;
     let (own, foreign) = (topic("acme/press-7/t"), topic("acme/press-8/t"));
     let unknown = session.publish(&own, "text/plain", b"x").await;
-    assert!(matches!(unknown, Err(PublishError::Key(KeyringError::UnknownTopic { .. }))));
+    assert!(matches!(
+        unknown,
+        Err(PublishError::Key(KeyringError::UnknownTopic { .. }))
+    ));
     a.owner.register(&own, TopicMode::Sealed).await.unwrap();
-    a.owner.register(&foreign, TopicMode::Sealed).await.unwrap_err();
+    a.owner
+        .register(&foreign, TopicMode::Sealed)
+        .await
+        .unwrap_err();
     for (name, payload, expected) in [
         (own.as_str(), vec![0; 100], ReasonCode::PayloadFormatInvalid),
         (own.as_str(), vec![0; 1_100_000], ReasonCode::QuotaExceeded),
         (foreign.as_str(), vec![0; 100], ReasonCode::NotAuthorized),
     ] {
-        let delivery = session.send_payload(name, payload, QoS::AtLeastOnce).await.unwrap();
+        let delivery = session
+            .send_payload(name, payload, QoS::AtLeastOnce)
+            .await
+            .unwrap();
         match soon(delivery.confirmed()).await {
             Err(PublishError::Refused { code, reason }) => {
                 assert_eq!(code, expected, "{reason}");
@@ -219,20 +283,37 @@ async fn a_token_logs_in_and_an_open_topic_carries_anything() {
     let open = topic("acme/press-7/open");
     a.owner.register(&open, TopicMode::Open).await.unwrap();
     a.owner.grant(&open, b.id(), all()).await.unwrap();
-    let method = Method::Token { gateway: world.gateway_id() };
-    let options = Options { method, ..Options::new(gateway.mqtt_addr.to_string()) };
+    let method = Method::Token {
+        gateway: world.gateway_id(),
+    };
+    let options = Options {
+        method,
+        ..Options::new(gateway.mqtt_addr.to_string())
+    };
     let a_session = a.connect_with(options).await.unwrap();
     assert_eq!(a_session.gateway(), None);
     let b_session = b.connect(&gateway).await;
     let mut messages = b_session.subscribe(&open.to_filter()).await.unwrap();
-    soon(a_session.publish(&open, "ignored", b"\x00anything")).await.unwrap();
+    soon(a_session.publish(&open, "ignored", b"\x00anything"))
+        .await
+        .unwrap();
     let message = soon(messages.next()).await.unwrap().unwrap();
-    assert_eq!((&message.content[..], message.header), (&b"\x00anything"[..], None));
+    assert_eq!(
+        (&message.content[..], message.header),
+        (&b"\x00anything"[..], None)
+    );
 
-    let method = Method::Token { gateway: "bolt.gateway".parse().unwrap() };
-    let options = Options { method, ..Options::new(gateway.mqtt_addr.to_string()) };
+    let method = Method::Token {
+        gateway: "bolt.gateway".parse().unwrap(),
+    };
+    let options = Options {
+        method,
+        ..Options::new(gateway.mqtt_addr.to_string())
+    };
     let refused = a.connect_with(options).await.err().unwrap();
-    let LoginError::Refused { code, reason } = refused else { panic!("{refused}") };
+    let LoginError::Refused { code, reason } = refused else {
+        panic!("{refused}")
+    };
     assert_eq!(code, ReasonCode::BadUsernameOrPassword);
     assert!(reason.contains("bolt.gateway"), "{reason}");
     gateway.shutdown().await;
@@ -248,16 +329,30 @@ async fn a_gateway_that_restarts_loses_nothing_confirmed() {
     let t = topic("acme/press-7/t");
     a.owner.register(&t, TopicMode::Sealed).await.unwrap();
     a.owner.grant(&t, b.id(), all()).await.unwrap();
-    let reconnect = Some(Reconnect { first: Duration::from_millis(20), ..Reconnect::default() });
-    let options = Options { reconnect, ..Options::new(address.to_string()) };
+    let reconnect = Some(Reconnect {
+        first: Duration::from_millis(20),
+        ..Reconnect::default()
+    });
+    let options = Options {
+        reconnect,
+        ..Options::new(address.to_string())
+    };
     let a_session = a.connect_with(options.clone()).await.unwrap();
     let b_session = b.connect_with(options).await.unwrap();
     let mut messages = b_session.subscribe(&t.to_filter()).await.unwrap();
-    soon(a_session.publish(&t, "text/plain", b"before")).await.unwrap();
-    assert_eq!(*soon(messages.next()).await.unwrap().unwrap().content, b"before");
+    soon(a_session.publish(&t, "text/plain", b"before"))
+        .await
+        .unwrap();
+    assert_eq!(
+        *soon(messages.next()).await.unwrap().unwrap().content,
+        b"before"
+    );
 
     gateway.shutdown().await;
-    let during = a_session.send(&t, "text/plain", b"during", QoS::AtLeastOnce).await.unwrap();
+    let during = a_session
+        .send(&t, "text/plain", b"during", QoS::AtLeastOnce)
+        .await
+        .unwrap();
     let gateway = world.gateway(Some(address)).await;
     soon(during.confirmed()).await.unwrap();
     assert!(a_session.is_live() && b_session.is_live());
@@ -267,7 +362,10 @@ async fn a_gateway_that_restarts_loses_nothing_confirmed() {
     let again = t.clone();
     let publishing = tokio::spawn(async move {
         loop {
-            sender.publish(&again, "text/plain", b"after").await.unwrap();
+            sender
+                .publish(&again, "text/plain", b"after")
+                .await
+                .unwrap();
         }
     });
     loop {
@@ -297,11 +395,16 @@ async fn without_reconnecting_a_lost_connection_ends_the_session() {
     gateway.shutdown().await;
     soon(session.ended()).await;
     let published = soon(session.publish(&t, "text/plain", b"x")).await;
-    assert!(matches!(published, Err(PublishError::Ended(_))), "{published:?}");
+    assert!(
+        matches!(published, Err(PublishError::Ended(_))),
+        "{published:?}"
+    );
     // A new process of the same client goes on with sequences that were never used.
     let again = world.load("press-7");
-    let (before, after) =
-        (a.identity.sequence().next().await.unwrap(), again.identity.sequence().next().await.unwrap());
+    let (before, after) = (
+        a.identity.sequence().next().await.unwrap(),
+        again.identity.sequence().next().await.unwrap(),
+    );
     assert!(after > before);
 }
 
@@ -318,7 +421,8 @@ async fn an_impostor_gets_no_answer() {
         time_ms: 1,
         signature: Signature([7; 64]),
     };
-    let auth = AuthPacket::continue_authentication(METHOD.into(), Some(encode(&challenge))).unwrap();
+    let auth =
+        AuthPacket::continue_authentication(METHOD.into(), Some(encode(&challenge))).unwrap();
     let mut bytes = Vec::new();
     auth.encode(&mut bytes).unwrap();
     let impostor = tokio::spawn(async move {
@@ -330,6 +434,13 @@ async fn an_impostor_gets_no_answer() {
         stream.read(&mut answer).await.unwrap_or(0)
     });
     let refused = a.connect_with(Options::new(address)).await.err().unwrap();
-    assert!(matches!(refused, LoginError::GatewaySignature { .. }), "{refused}");
-    assert_eq!(soon(impostor).await.unwrap(), 0, "something was signed for an impostor");
+    assert!(
+        matches!(refused, LoginError::GatewaySignature { .. }),
+        "{refused}"
+    );
+    assert_eq!(
+        soon(impostor).await.unwrap(),
+        0,
+        "something was signed for an impostor"
+    );
 }

@@ -20,7 +20,10 @@ const AT_A_TIME: usize = 32;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, not a check"]
 async fn measure() {
-    let count: usize = std::env::var("LOGINS").ok().and_then(|n| n.parse().ok()).unwrap_or(500);
+    let count: usize = std::env::var("LOGINS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(500);
     let world = World::new().await;
     let gateway = world.gateway(None).await;
     let first = world.client(&world.one, "first", Role::Device);
@@ -30,7 +33,9 @@ async fn measure() {
         let (key, certificate) = world.one.issue(&format!("d{i}"), Role::Device);
         let der = Blob(certificate.der().to_vec());
         let call = Call::RegisterCertificate(RegisterCertificate { der });
-        world.chain.call(&world.one.operator.0, &world.one.operator.1, call);
+        world
+            .chain
+            .call(&world.one.operator.0, &world.one.operator.1, call);
         let genesis = world.chain.genesis.clone();
         identities.push(Identity::in_memory(key, certificate, genesis).unwrap());
     }
@@ -45,7 +50,9 @@ async fn measure() {
             tokio::spawn(async move {
                 let _turn = turn.acquire().await.unwrap();
                 let keyring = Arc::new(Keyring::new(identity.clone(), ledger));
-                mqtt::connect(&identity, keyring, trust, options).await.unwrap()
+                mqtt::connect(&identity, keyring, trust, options)
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -71,6 +78,12 @@ async fn measure() {
 
 fn resident_kib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
-    line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0)
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap_or("0");
+    line.split_whitespace()
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0.0)
 }

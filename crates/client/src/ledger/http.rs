@@ -78,7 +78,11 @@ pub(crate) enum Answer {
 /// Reads an answer within a bound.
 pub(crate) async fn read(mut response: Response, max_bytes: usize) -> Result<Answer, String> {
     let status = response.status();
-    let limit = if status.is_success() { max_bytes } else { PROBLEM_MAX_BYTES };
+    let limit = if status.is_success() {
+        max_bytes
+    } else {
+        PROBLEM_MAX_BYTES
+    };
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| describe(&e))? {
         if body.len() + chunk.len() > limit {
@@ -121,8 +125,14 @@ impl Ledger {
         request: &impl Fn(&reqwest::Client, &str) -> RequestBuilder,
         node: &str,
     ) -> Result<Vec<u8>, LedgerError> {
-        let away = |detail| LedgerError::Away { node: node.to_owned(), detail };
-        let sent = request(&self.http, node).send().await.map_err(|e| away(describe(&e)))?;
+        let away = |detail| LedgerError::Away {
+            node: node.to_owned(),
+            detail,
+        };
+        let sent = request(&self.http, node)
+            .send()
+            .await
+            .map_err(|e| away(describe(&e)))?;
         match read(sent, ANSWER_MAX_BYTES).await.map_err(away)? {
             Answer::Body(body) => Ok(body),
             Answer::Problem(problem) if problem.is_busy() => Err(LedgerError::Busy(problem)),
@@ -134,7 +144,9 @@ impl Ledger {
     pub(super) fn leave(&self, node: usize) {
         let next = (node + 1) % self.nodes.len();
         // Lost: another call went on already.
-        let _ = self.present.compare_exchange(node, next, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self
+            .present
+            .compare_exchange(node, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Leaves a node whose answer was no good.
@@ -155,7 +167,8 @@ impl Ledger {
 
     pub(super) async fn get_cbor(&self, path: &str) -> Result<(Vec<u8>, String), LedgerError> {
         let request = |http: &reqwest::Client, node: &str| {
-            http.get(format!("{node}{path}")).header(header::ACCEPT, "application/cbor")
+            http.get(format!("{node}{path}"))
+                .header(header::ACCEPT, "application/cbor")
         };
         self.ask(request).await
     }
@@ -166,10 +179,13 @@ impl Ledger {
     /// [`LedgerError`].
     pub async fn get_json(&self, path: &str) -> Result<serde_json::Value, LedgerError> {
         let request = |http: &reqwest::Client, node: &str| {
-            http.get(format!("{node}{path}")).header(header::ACCEPT, "application/json")
+            http.get(format!("{node}{path}"))
+                .header(header::ACCEPT, "application/json")
         };
         let (body, node) = self.ask(request).await?;
-        serde_json::from_slice(&body)
-            .map_err(|e| LedgerError::Nonsense { node, detail: e.to_string() })
+        serde_json::from_slice(&body).map_err(|e| LedgerError::Nonsense {
+            node,
+            detail: e.to_string(),
+        })
     }
 }

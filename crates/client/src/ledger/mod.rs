@@ -150,7 +150,9 @@ pub enum CallError {
         detail: String,
     },
     /// No block holds the transaction, and none will.
-    #[error("transaction {id} expired at height {expiry_height} without being included: send it anew")]
+    #[error(
+        "transaction {id} expired at height {expiry_height} without being included: send it anew"
+    )]
     Expired {
         /// The transaction.
         id: TxId,
@@ -168,7 +170,11 @@ pub enum CallError {
 }
 
 fn sentence(code: Code, detail: &str) -> String {
-    if detail.is_empty() { code.text().to_owned() } else { format!("{} ({detail})", code.text()) }
+    if detail.is_empty() {
+        code.text().to_owned()
+    } else {
+        format!("{} ({detail})", code.text())
+    }
 }
 
 /// A transaction that took effect.
@@ -199,7 +205,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NoNode`] or [`LedgerError::Address`].
     pub fn new(nodes: &[String], genesis: Option<Arc<Genesis>>) -> Result<Self, LedgerError> {
-        let nodes: Vec<String> = nodes.iter().map(|n| n.trim_end_matches('/').to_owned()).collect();
+        let nodes: Vec<String> = nodes
+            .iter()
+            .map(|n| n.trim_end_matches('/').to_owned())
+            .collect();
         if nodes.is_empty() {
             return Err(LedgerError::NoNode);
         }
@@ -210,12 +219,24 @@ impl Ledger {
                     ("http", Some(_)) => Ok(()),
                     _ => Err("the scheme must be http".to_owned()),
                 })
-                .map_err(|detail| LedgerError::Address { node: node.clone(), detail })?;
+                .map_err(|detail| LedgerError::Address {
+                    node: node.clone(),
+                    detail,
+                })?;
         }
-        let http = http::client(CONNECT_MAX)
-            .map_err(|detail| LedgerError::Address { node: nodes[0].clone(), detail })?;
+        let http = http::client(CONNECT_MAX).map_err(|detail| LedgerError::Address {
+            node: nodes[0].clone(),
+            detail,
+        })?;
         let (present, seen) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Ok(Self { http, nodes, present, genesis, seen, attempts: ATTEMPTS })
+        Ok(Self {
+            http,
+            nodes,
+            present,
+            genesis,
+            seen,
+            attempts: ATTEMPTS,
+        })
     }
 
     /// Gives up after so many attempts instead of [`ATTEMPTS`].
@@ -289,7 +310,10 @@ impl Ledger {
                 return Err(CallError::Expired { id, expiry_height });
             }
             if start.elapsed() > OUTCOME_MAX {
-                return Err(CallError::Unknown { id, waited: start.elapsed() });
+                return Err(CallError::Unknown {
+                    id,
+                    waited: start.elapsed(),
+                });
             }
             pause.wait().await;
         }
@@ -303,12 +327,23 @@ impl Ledger {
         let transaction = self.sign(identity, call).await?;
         let name = transaction.body.call.name();
         let id = self.submit(&transaction).await?;
-        let OutcomeEntry { at, code, detail, .. } =
-            self.outcome(id, transaction.body.expiry_height).await?;
+        let OutcomeEntry {
+            at, code, detail, ..
+        } = self.outcome(id, transaction.body.expiry_height).await?;
         if code.is_applied() {
-            Ok(Applied { id, height: at.height, time_ms: at.time_ms })
+            Ok(Applied {
+                id,
+                height: at.height,
+                time_ms: at.time_ms,
+            })
         } else {
-            Err(CallError::Refused { call: name, id, height: at.height, code, detail })
+            Err(CallError::Refused {
+                call: name,
+                id,
+                height: at.height,
+                code,
+                detail,
+            })
         }
     }
 
@@ -342,7 +377,10 @@ struct Pause {
 
 impl Pause {
     fn new(attempts: u32) -> Self {
-        Self { next: PAUSE_FIRST, left: attempts }
+        Self {
+            next: PAUSE_FIRST,
+            left: attempts,
+        }
     }
 
     /// Pauses; `false` when it was the last time.

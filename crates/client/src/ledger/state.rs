@@ -47,33 +47,47 @@ impl Ledger {
     async fn proven_once(&self, key: &[u8]) -> Result<ProvenEntry, LedgerError> {
         let path = format!("/v1/state/{}", hex::encode(key));
         let (bytes, node) = self.get_cbor(&path).await?;
-        self.check(key, &bytes, &node).inspect_err(|_| self.leave_named(&node))
+        self.check(key, &bytes, &node)
+            .inspect_err(|_| self.leave_named(&node))
     }
 
     fn check(&self, key: &[u8], bytes: &[u8], node: &str) -> Result<ProvenEntry, LedgerError> {
-        let nonsense =
-            |detail: String| LedgerError::Nonsense { node: node.to_owned(), detail };
+        let nonsense = |detail: String| LedgerError::Nonsense {
+            node: node.to_owned(),
+            detail,
+        };
         let entry: ProvenEntry = decode_bounded(bytes, RECEIPT_BYTES_MAX)
             .map_err(|e| nonsense(format!("proven entry: {e}")))?;
         if entry.key != key {
-            return Err(nonsense("it proves another key than was asked for".to_owned()));
+            return Err(nonsense(
+                "it proves another key than was asked for".to_owned(),
+            ));
         }
         let has = match &self.genesis {
             Some(genesis) => {
                 sealwire_receipt::verify_entry(&entry, genesis)
-                    .map_err(|source| LedgerError::Unproven { node: node.to_owned(), source })?
+                    .map_err(|source| LedgerError::Unproven {
+                        node: node.to_owned(),
+                        source,
+                    })?
                     .height
             }
-            None => entry
-                .finality
-                .headers
-                .first()
-                .ok_or_else(|| nonsense("no header".to_owned()))?
-                .height,
+            None => {
+                entry
+                    .finality
+                    .headers
+                    .first()
+                    .ok_or_else(|| nonsense("no header".to_owned()))?
+                    .height
+            }
         };
         let seen = self.seen.load(Ordering::Relaxed);
         if has < seen {
-            return Err(LedgerError::Behind { node: node.to_owned(), has, seen });
+            return Err(LedgerError::Behind {
+                node: node.to_owned(),
+                has,
+                seen,
+            });
         }
         Ok(entry)
     }
@@ -84,7 +98,11 @@ impl Ledger {
         T: for<'b> Decode<'b, ()>,
     {
         let proven = self.proven(&key).await?;
-        let height = proven.finality.headers.first().map_or(0, |header| header.height);
+        let height = proven
+            .finality
+            .headers
+            .first()
+            .map_or(0, |header| header.height);
         let value = proven.value.as_deref().map(minicbor::decode).transpose();
         let value = value.map_err(|e| LedgerError::Nonsense {
             node: "every one".to_owned(),
@@ -127,8 +145,10 @@ impl Ledger {
             return Ok(None);
         };
         let certificate = self.certificate(&entry.certificate).await?;
-        Ok(certificate
-            .map(|certificate| Client { certificate_id: entry.certificate, certificate }))
+        Ok(certificate.map(|certificate| Client {
+            certificate_id: entry.certificate,
+            certificate,
+        }))
     }
 
     /// A topic.

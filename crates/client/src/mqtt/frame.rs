@@ -4,10 +4,7 @@
 //! buffer, so that thousands of them cost little.
 
 use bytes::BytesMut;
-use mqtt5_protocol::{
-    FixedHeader, MqttError, Packet,
-    packet::MqttPacket,
-};
+use mqtt5_protocol::{FixedHeader, MqttError, Packet, packet::MqttPacket};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// MQTT 5.0's version number on the wire.
@@ -56,7 +53,11 @@ pub struct Reader<R> {
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     pub fn new(stream: R, max_bytes: usize) -> Self {
-        Self { stream, buffer: BytesMut::new(), max_bytes }
+        Self {
+            stream,
+            buffer: BytesMut::new(),
+            max_bytes,
+        }
     }
 
     /// The next packet.
@@ -66,7 +67,10 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             let missing = match length {
                 Some(total) if total > self.max_bytes => {
                     let max_bytes = self.max_bytes;
-                    return Err(FrameError::TooLarge { size_bytes: total, max_bytes });
+                    return Err(FrameError::TooLarge {
+                        size_bytes: total,
+                        max_bytes,
+                    });
                 }
                 Some(total) if self.buffer.len() >= total => {
                     let frame = self.buffer.split_to(total);
@@ -78,7 +82,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 Some(total) => total - self.buffer.len(),
                 None => HEADER_BYTES_MAX,
             };
-            self.buffer.reserve(missing.clamp(READ_BYTES, READ_BYTES_MAX));
+            self.buffer
+                .reserve(missing.clamp(READ_BYTES, READ_BYTES_MAX));
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(FrameError::Closed);
             }
@@ -98,7 +103,9 @@ fn frame_bytes(buffer: &[u8]) -> Result<Option<usize>, FrameError> {
     if buffer.len() < HEADER_BYTES_MAX {
         return Ok(None);
     }
-    Err(FrameError::Malformed("a remaining length of more than four bytes".to_owned()))
+    Err(FrameError::Malformed(
+        "a remaining length of more than four bytes".to_owned(),
+    ))
 }
 
 fn decode(mut frame: BytesMut) -> Result<Packet, FrameError> {
@@ -109,7 +116,10 @@ fn decode(mut frame: BytesMut) -> Result<Packet, FrameError> {
     if body.is_empty() {
         Ok(packet)
     } else {
-        Err(FrameError::Malformed(format!("{} bytes too many in a packet", body.len())))
+        Err(FrameError::Malformed(format!(
+            "{} bytes too many in a packet",
+            body.len()
+        )))
     }
 }
 
@@ -138,7 +148,9 @@ mod tests {
         let writer = tokio::spawn(async move { tx.write_all(&bytes).await });
         let mut reader = Reader::new(rx, 1_000);
         for expected in [300, 5] {
-            let Packet::Publish(packet) = reader.next().await.unwrap() else { panic!() };
+            let Packet::Publish(packet) = reader.next().await.unwrap() else {
+                panic!()
+            };
             assert_eq!(packet.payload.len(), expected);
         }
         writer.await.unwrap().unwrap();
@@ -146,7 +158,10 @@ mod tests {
 
         let large = publish(2_000);
         let mut reader = Reader::new(&large[..8], 1_000);
-        assert!(matches!(reader.next().await, Err(FrameError::TooLarge { .. })));
+        assert!(matches!(
+            reader.next().await,
+            Err(FrameError::TooLarge { .. })
+        ));
         let mut reader = Reader::new(&[0x30, 0xff, 0xff, 0xff, 0xff][..], 1_000);
         assert!(matches!(reader.next().await, Err(FrameError::Malformed(_))));
         let mut reader = Reader::new(&[0xd0, 1, 0][..], 1_000);

@@ -207,7 +207,9 @@ impl Link {
     pub async fn run(mut self, first: Connected) {
         let mut connected = Some(first);
         let end = loop {
-            let Some(connection) = connected.take() else { break Ended::Closed };
+            let Some(connection) = connected.take() else {
+                break Ended::Closed;
+            };
             let keep_alive = self.dialer.options.keep_alive;
             let mut active = Active::new(connection, keep_alive);
             let end = match self.resume(&mut active) {
@@ -234,7 +236,12 @@ impl Link {
         loop {
             let room = active.out.len() < OUT_BYTES_MAX && self.publishing < active.send_max;
             let ping_at = active.ping_at();
-            let Active { reader, writer, out, .. } = active;
+            let Active {
+                reader,
+                writer,
+                out,
+                ..
+            } = active;
             let result = tokio::select! {
                 packet = reader.next() => {
                     active.heard = Instant::now();
@@ -295,7 +302,11 @@ impl Link {
         active: &mut Active,
     ) -> Result<(), FrameError> {
         let acknowledged = packet.qos != QoS::AtMostOnce;
-        packet.packet_id = if acknowledged { Some(self.free_id()) } else { None };
+        packet.packet_id = if acknowledged {
+            Some(self.free_id())
+        } else {
+            None
+        };
         let before = active.out.len();
         let encoded = frame::encode(&packet, &mut active.out);
         let size_bytes = active.out.len() - before;
@@ -305,7 +316,10 @@ impl Link {
             // Nobody waits any more: nobody to tell.
             let _ = reply.send(Err(match encoded {
                 Err(error) => PublishError::Encode(error.to_string()),
-                Ok(()) => PublishError::TooLarge { size_bytes, max_bytes },
+                Ok(()) => PublishError::TooLarge {
+                    size_bytes,
+                    max_bytes,
+                },
             }));
             return Ok(());
         }
@@ -313,7 +327,14 @@ impl Link {
             self.order += 1;
             self.publishing += 1;
             let order = self.order;
-            self.pending.insert(id, Pending::Publish { packet, order, reply });
+            self.pending.insert(
+                id,
+                Pending::Publish {
+                    packet,
+                    order,
+                    reply,
+                },
+            );
         } else {
             let _ = reply.send(Ok(()));
         }
@@ -327,13 +348,17 @@ impl Link {
         active: &mut Active,
     ) -> Result<(), FrameError> {
         let id = self.free_id();
-        let packet = SubscribePacket::new(id).add_filter(subscriber.filter.as_str(), subscriber.qos);
-        self.pending.insert(id, Pending::Subscribe { subscriber, reply });
+        let packet =
+            SubscribePacket::new(id).add_filter(subscriber.filter.as_str(), subscriber.qos);
+        self.pending
+            .insert(id, Pending::Subscribe { subscriber, reply });
         frame::encode(&packet, &mut active.out)
     }
 
     fn unsubscribe(&mut self, id: u64, active: &mut Active) -> Result<(), FrameError> {
-        let Some(place) = self.subscribers.iter().position(|s| s.id == id) else { return Ok(()) };
+        let Some(place) = self.subscribers.iter().position(|s| s.id == id) else {
+            return Ok(());
+        };
         let gone = self.subscribers.swap_remove(place);
         if self.subscribers.iter().any(|s| s.filter == gone.filter) {
             return Ok(());
@@ -365,7 +390,10 @@ impl Link {
             Packet::PingResp => {}
             Packet::Disconnect(packet) => {
                 let reason = reason(&packet.properties, packet.reason_code);
-                return Ok(Some(Ended::Disconnected { code: packet.reason_code, reason }));
+                return Ok(Some(Ended::Disconnected {
+                    code: packet.reason_code,
+                    reason,
+                }));
             }
             other => {
                 let name = other.packet_type_name();
@@ -383,7 +411,10 @@ impl Link {
                 let result = if u8::from(code) < 0x80 {
                     Ok(())
                 } else {
-                    Err(PublishError::Refused { code, reason: reason(&ack.properties, code) })
+                    Err(PublishError::Refused {
+                        code,
+                        reason: reason(&ack.properties, code),
+                    })
                 };
                 // Nobody waits any more: nobody to tell.
                 let _ = reply.send(result);
@@ -415,7 +446,11 @@ impl Link {
                 let _ = reply.send(Err(SubscribeError::Refused { code, reason }));
             }
             // It was granted before the connection was lost; now it isn't.
-            None => drop(subscriber.ended.set(Arc::new(Ended::Disconnected { code, reason }))),
+            None => drop(
+                subscriber
+                    .ended
+                    .set(Arc::new(Ended::Disconnected { code, reason })),
+            ),
         }
     }
 
@@ -424,9 +459,17 @@ impl Link {
             (QoS::AtMostOnce, _) => None,
             (QoS::AtLeastOnce, Some(packet_id)) => {
                 let (generation, to) = (self.generation, self.ack_to.clone());
-                Some(Arc::new(Ack { generation, packet_id, to }))
+                Some(Arc::new(Ack {
+                    generation,
+                    packet_id,
+                    to,
+                }))
             }
-            _ => return Err(FrameError::Malformed("a QoS that wasn't asked for".to_owned())),
+            _ => {
+                return Err(FrameError::Malformed(
+                    "a QoS that wasn't asked for".to_owned(),
+                ));
+            }
         };
         let Ok(topic) = packet.topic_name.parse::<TopicName>() else {
             tracing::debug!(topic = packet.topic_name, "not a topic of ours");
@@ -456,8 +499,15 @@ impl Link {
         let mut subscribers = std::mem::take(&mut self.subscribers);
         for (_, pending) in std::mem::take(&mut self.pending) {
             match pending {
-                Pending::Publish { packet, order, reply } => publishes.push((order, packet, reply)),
-                Pending::Subscribe { subscriber, reply: None } => subscribers.push(subscriber),
+                Pending::Publish {
+                    packet,
+                    order,
+                    reply,
+                } => publishes.push((order, packet, reply)),
+                Pending::Subscribe {
+                    subscriber,
+                    reply: None,
+                } => subscribers.push(subscriber),
                 Pending::Subscribe { subscriber, reply } => {
                     self.subscribe(subscriber, reply, active)?;
                 }
@@ -476,7 +526,9 @@ impl Link {
     }
 
     async fn reconnect(&mut self) -> Result<Connected, Ended> {
-        let Some(reconnect) = self.dialer.options.reconnect else { return Err(Ended::Closed) };
+        let Some(reconnect) = self.dialer.options.reconnect else {
+            return Err(Ended::Closed);
+        };
         let mut wait = reconnect.first;
         for _ in 0..reconnect.attempts {
             // Between half and all of it, so that a thousand clients don't come at once.
@@ -496,7 +548,10 @@ impl Link {
                 Err(error) => return Err(Ended::Login(Arc::new(error))),
             }
         }
-        Err(Ended::Lost(format!("the gateway wasn't back after {} attempts", reconnect.attempts)))
+        Err(Ended::Lost(format!(
+            "the gateway wasn't back after {} attempts",
+            reconnect.attempts
+        )))
     }
 
     async fn finish(mut self, end: Arc<Ended>) {
@@ -525,7 +580,9 @@ fn fail(pending: Pending, end: &Arc<Ended>) {
         Pending::Publish { reply, .. } => {
             let _ = reply.send(Err(PublishError::Ended(end.clone())));
         }
-        Pending::Subscribe { reply: Some(reply), .. } => {
+        Pending::Subscribe {
+            reply: Some(reply), ..
+        } => {
             let _ = reply.send(Err(SubscribeError::Ended(end.clone())));
         }
         Pending::Subscribe { .. } | Pending::Unsubscribe => {}

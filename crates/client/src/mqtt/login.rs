@@ -130,7 +130,10 @@ impl Dialer {
         let address = || self.options.gateway.clone();
         tokio::time::timeout(limit, self.dial())
             .await
-            .map_err(|_| LoginError::Timeout { address: address(), limit })?
+            .map_err(|_| LoginError::Timeout {
+                address: address(),
+                limit,
+            })?
     }
 
     async fn dial(&self) -> Result<Connected, LoginError> {
@@ -138,7 +141,10 @@ impl Dialer {
         let stream = TcpStream::connect(address)
             .await
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|source| LoginError::Unreachable { address: address.clone(), source })?;
+            .map_err(|source| LoginError::Unreachable {
+                address: address.clone(),
+                source,
+            })?;
         let (read, mut writer) = stream.into_split();
         let mut reader = Reader::new(read, self.options.packet_bytes_max);
         let start = tokio::time::Instant::now();
@@ -153,7 +159,13 @@ impl Dialer {
                 (connack(reader.next().await?)?, None)
             }
         };
-        Ok(Connected { reader, writer, ack, gateway, latency: start.elapsed() })
+        Ok(Connected {
+            reader,
+            writer,
+            ack,
+            gateway,
+            latency: start.elapsed(),
+        })
     }
 
     fn connect_packet(&self) -> ConnectPacket {
@@ -166,7 +178,10 @@ impl Dialer {
         options.properties.session_expiry_interval =
             (self.options.session_expiry_s > 0).then_some(self.options.session_expiry_s);
         options.properties.receive_maximum = Some(super::RECEIVE_MAX);
-        options.properties.user_properties.clone_from(&self.options.user_properties);
+        options
+            .properties
+            .user_properties
+            .clone_from(&self.options.user_properties);
         ConnectPacket::new(options)
     }
 
@@ -178,28 +193,48 @@ impl Dialer {
         let identity = &self.identity;
         let nonce: [u8; 32] = rand::random();
         let certificate = identity.certificate_id();
-        let hello = Hello { version: LOGIN_VERSION, certificate, nonce };
+        let hello = Hello {
+            version: LOGIN_VERSION,
+            certificate,
+            nonce,
+        };
         let mut connect = self.connect_packet();
-        connect.properties.set_authentication_method(METHOD.to_owned());
-        connect.properties.set_authentication_data(encode(&hello).into());
+        connect
+            .properties
+            .set_authentication_method(METHOD.to_owned());
+        connect
+            .properties
+            .set_authentication_data(encode(&hello).into());
         send(writer, &connect).await?;
 
         let auth = match reader.next().await? {
             Packet::Auth(auth) => auth,
             other => {
                 connack(other)?;
-                return Err(LoginError::Protocol("it let the client in unseen".to_owned()));
+                return Err(LoginError::Protocol(
+                    "it let the client in unseen".to_owned(),
+                ));
             }
         };
         if auth.authentication_method() != Some(METHOD) {
-            return Err(LoginError::Protocol(format!("it doesn't answer with method '{METHOD}'")));
+            return Err(LoginError::Protocol(format!(
+                "it doesn't answer with method '{METHOD}'"
+            )));
         }
         let data = auth.authentication_data().unwrap_or_default();
         let challenge: Challenge = decode_bounded(data, LOGIN_MAX_BYTES)
             .map_err(|e| LoginError::Protocol(format!("its challenge: {e}")))?;
         let gateway = self.trust.gateway(challenge.gateway).await?;
-        if let Some(expected) = self.options.expect.clone().filter(|id| *id != gateway.client) {
-            return Err(LoginError::OtherGateway { expected, found: gateway.client });
+        if let Some(expected) = self
+            .options
+            .expect
+            .clone()
+            .filter(|id| *id != gateway.client)
+        {
+            return Err(LoginError::OtherGateway {
+                expected,
+                found: gateway.client,
+            });
         }
         let transcript = Transcript {
             chain: identity.chain(),
@@ -210,10 +245,17 @@ impl Dialer {
             gateway_nonce: challenge.nonce,
             time_ms: challenge.time_ms,
         };
-        if transcript.verify_gateway(&gateway.key, &challenge.signature).is_err() {
-            return Err(LoginError::GatewaySignature { gateway: gateway.client });
+        if transcript
+            .verify_gateway(&gateway.key, &challenge.signature)
+            .is_err()
+        {
+            return Err(LoginError::GatewaySignature {
+                gateway: gateway.client,
+            });
         }
-        let answer = Answer { signature: transcript.sign_as_client(identity.key()) };
+        let answer = Answer {
+            signature: transcript.sign_as_client(identity.key()),
+        };
         let auth = AuthPacket::continue_authentication(METHOD.to_owned(), Some(encode(&answer)))
             .map_err(FrameError::from)?;
         send(writer, &auth).await?;
@@ -236,13 +278,22 @@ fn connack(packet: Packet) -> Result<ConnAckPacket, LoginError> {
         Packet::ConnAck(ack) if ack.reason_code == ReasonCode::Success => Ok(ack),
         Packet::ConnAck(ack) => {
             let reason = reason(&ack.properties, ack.reason_code);
-            Err(LoginError::Refused { code: ack.reason_code, reason })
+            Err(LoginError::Refused {
+                code: ack.reason_code,
+                reason,
+            })
         }
         Packet::Disconnect(packet) => {
             let reason = reason(&packet.properties, packet.reason_code);
-            Err(LoginError::Refused { code: packet.reason_code, reason })
+            Err(LoginError::Refused {
+                code: packet.reason_code,
+                reason,
+            })
         }
-        other => Err(LoginError::Protocol(format!("it sent {}", other.packet_type_name()))),
+        other => Err(LoginError::Protocol(format!(
+            "it sent {}",
+            other.packet_type_name()
+        ))),
     }
 }
 

@@ -40,7 +40,7 @@ pub use login::LoginError;
 
 use crate::{
     identity::Identity,
-    keyring::{KeyringError, Keyring},
+    keyring::{Keyring, KeyringError},
     sequence::SequenceError,
     trust::Trust,
 };
@@ -76,7 +76,11 @@ pub struct Reconnect {
 impl Default for Reconnect {
     fn default() -> Self {
         let (first, longest) = (Duration::from_millis(200), Duration::from_secs(30));
-        Self { first, longest, attempts: 100 }
+        Self {
+            first,
+            longest,
+            attempts: 100,
+        }
     }
 }
 
@@ -256,7 +260,11 @@ pub struct Message {
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.content.len();
-        write!(f, "Message({}, {:?}, {bytes} bytes)", self.topic, self.header)
+        write!(
+            f,
+            "Message({}, {:?}, {bytes} bytes)",
+            self.topic, self.header
+        )
     }
 }
 
@@ -273,7 +281,11 @@ pub async fn connect(
     trust: Arc<Trust>,
     options: Options,
 ) -> Result<Session, LoginError> {
-    let dialer = Dialer { identity: identity.clone(), trust, options };
+    let dialer = Dialer {
+        identity: identity.clone(),
+        trust,
+        options,
+    };
     let connected = dialer.login().await?;
     let (commands, command_queue) = mpsc::channel(link::COMMANDS_MAX);
     let (stop, stopped) = watch::channel(false);
@@ -355,7 +367,10 @@ impl Session {
         content_type: &str,
         content: &[u8],
     ) -> Result<Option<MessageHeader>, PublishError> {
-        self.send(topic, content_type, content, QoS::AtLeastOnce).await?.confirmed().await
+        self.send(topic, content_type, content, QoS::AtLeastOnce)
+            .await?
+            .confirmed()
+            .await
     }
 
     /// Seals and sends, and doesn't wait for the gateway. QoS 2 is sent as QoS 1.
@@ -407,7 +422,11 @@ impl Session {
         qos: QoS,
         header: Option<MessageHeader>,
     ) -> Result<Delivery, PublishError> {
-        let qos = if qos == QoS::AtMostOnce { qos } else { QoS::AtLeastOnce };
+        let qos = if qos == QoS::AtMostOnce {
+            qos
+        } else {
+            QoS::AtLeastOnce
+        };
         let packet = PublishPacket::new(topic, payload, qos);
         let (to, reply) = oneshot::channel();
         self.0
@@ -415,7 +434,11 @@ impl Session {
             .send(Command::Publish { packet, reply: to })
             .await
             .map_err(|_| PublishError::Ended(self.0.end()))?;
-        Ok(Delivery { header, reply, session: self.0.clone() })
+        Ok(Delivery {
+            header,
+            reply,
+            session: self.0.clone(),
+        })
     }
 
     /// Subscribes at QoS 1.
@@ -436,12 +459,24 @@ impl Session {
         let (to, reply) = oneshot::channel();
         self.0
             .commands
-            .send(Command::Subscribe { subscriber, reply: to })
+            .send(Command::Subscribe {
+                subscriber,
+                reply: to,
+            })
             .await
             .map_err(|_| SubscribeError::Ended(self.0.end()))?;
-        reply.await.map_err(|_| SubscribeError::Ended(self.0.end()))??;
+        reply
+            .await
+            .map_err(|_| SubscribeError::Ended(self.0.end()))??;
         let session = self.0.clone();
-        Ok(Subscription { id, messages, ended, session, taken: None, over: false })
+        Ok(Subscription {
+            id,
+            messages,
+            ended,
+            session,
+            taken: None,
+            over: false,
+        })
     }
 
     /// Says goodbye and ends the session. Messages that aren't confirmed yet may be lost.
@@ -514,7 +549,9 @@ impl Subscription {
         let Some(raw) = &self.taken else {
             self.over = true;
             let alone = self.ended.get().cloned();
-            return Some(Err(ReceiveError::Ended(alone.unwrap_or_else(|| self.session.end()))));
+            return Some(Err(ReceiveError::Ended(
+                alone.unwrap_or_else(|| self.session.end()),
+            )));
         };
         let opened = open(&self.session.keyring, &raw.topic, &raw.payload).await;
         let raw = self.taken.take()?;
@@ -522,9 +559,13 @@ impl Subscription {
         let (topic, retained) = (raw.topic.clone(), raw.retain);
         drop(raw);
         Some(match opened {
-            Ok((header, content_type, content)) => {
-                Ok(Message { topic, header, content_type, content, retained })
-            }
+            Ok((header, content_type, content)) => Ok(Message {
+                topic,
+                header,
+                content_type,
+                content,
+                retained,
+            }),
             Err(source) => Err(ReceiveError::Unreadable { topic, source }),
         })
     }
@@ -533,7 +574,10 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         // A full queue or a session that is over: then the session's end unsubscribes.
-        let _ = self.session.commands.try_send(Command::Unsubscribe { id: self.id });
+        let _ = self
+            .session
+            .commands
+            .try_send(Command::Unsubscribe { id: self.id });
     }
 }
 
@@ -560,5 +604,9 @@ pub(crate) async fn open(
         }
         opened => opened?,
     };
-    Ok((Some(opened.header), Some(opened.content_type), opened.content))
+    Ok((
+        Some(opened.header),
+        Some(opened.content_type),
+        opened.content,
+    ))
 }

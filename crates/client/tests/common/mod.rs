@@ -44,12 +44,17 @@ use tokio::sync::watch;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as u64
 }
 
 /// Fails instead of waiting for ever.
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("not within the test's patience")
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("not within the test's patience")
 }
 
 pub struct Org {
@@ -65,11 +70,21 @@ impl Org {
         let mut rng = rand::rng();
         let root_key = SecretKey::generate(&mut rng);
         let common_name = format!("{name} root");
-        let root =
-            cert::issue_root(&mut rng, &root_key, &subject(name, Role::Root, &common_name)).unwrap();
+        let root = cert::issue_root(
+            &mut rng,
+            &root_key,
+            &subject(name, Role::Root, &common_name),
+        )
+        .unwrap();
         let operator = issue(&root_key, &root, name, "operator", Role::Operator);
         let gateway = issue(&root_key, &root, name, "gateway", Role::Gateway);
-        Self { root_key, root, operator, gateway, name }
+        Self {
+            root_key,
+            root,
+            operator,
+            gateway,
+            name,
+        }
     }
 
     pub fn issue(&self, name: &str, role: Role) -> (SecretKey, Certificate) {
@@ -150,7 +165,8 @@ impl Chain {
             let mut view = self.view.write().unwrap();
             let block = view.next_block(self.genesis.chain_id(), now_ms());
             let executed = execute_block(&self.genesis, &block, transactions, &*view).unwrap();
-            view.apply(block.height, block.time_ms, &executed.writes).unwrap();
+            view.apply(block.height, block.time_ms, &executed.writes)
+                .unwrap();
             block.height
         };
         self.height.send_replace(height);
@@ -188,8 +204,19 @@ impl Chain {
         };
         let transaction = Transaction::sign(body, key);
         self.take(&transaction).unwrap();
-        let outcome = self.view.read().unwrap().outcome(&transaction.id()).value.unwrap();
-        assert!(outcome.code.is_applied(), "{} {}", outcome.code, outcome.detail);
+        let outcome = self
+            .view
+            .read()
+            .unwrap()
+            .outcome(&transaction.id())
+            .value
+            .unwrap();
+        assert!(
+            outcome.code.is_applied(),
+            "{} {}",
+            outcome.code,
+            outcome.detail
+        );
     }
 }
 
@@ -218,7 +245,10 @@ impl sealwire_gateway::Ledger for Chain {
     async fn outcome(&self, id: TxId) -> Option<Outcome> {
         let entry = self.view.read().unwrap().outcome(&id).value?;
         let refused = (!entry.code.is_applied()).then(|| entry.code.to_string());
-        Some(Outcome { height: entry.at.height, refused })
+        Some(Outcome {
+            height: entry.at.height,
+            refused,
+        })
     }
 }
 
@@ -231,18 +261,28 @@ fn problem(status: StatusCode, kind: &str, detail: &str) -> Response {
         "status": status.as_u16(),
         "detail": detail,
     });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string())
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        body.to_string(),
+    )
         .into_response()
 }
 
 fn count_down(counter: &AtomicUsize) -> bool {
-    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+    counter
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+        .is_ok()
 }
 
 async fn submit(State(chain): State<Arc<Chain>>, body: Bytes) -> Response {
     chain.submissions.fetch_add(1, Ordering::SeqCst);
     if count_down(&chain.busy) {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "the mempool is full");
+        return problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "the mempool is full",
+        );
     }
     let transaction = Transaction::from_bytes(&body).unwrap();
     if chain.has(&transaction.id()) {
@@ -299,8 +339,14 @@ async fn state(State(chain): State<Arc<Chain>>, UrlPath(key): UrlPath<String>) -
         version: RECEIPT_VERSION,
         value: view.get(&key).unwrap(),
         key,
-        proof: StateProof::Exclusion(Exclusion::Empty { operation, metadata: None }),
-        finality: FinalityProof { headers: vec![header], finality },
+        proof: StateProof::Exclusion(Exclusion::Empty {
+            operation,
+            metadata: None,
+        }),
+        finality: FinalityProof {
+            headers: vec![header],
+            finality,
+        },
     };
     ([(header::CONTENT_TYPE, "application/cbor")], encode(&entry)).into_response()
 }
@@ -313,7 +359,11 @@ async fn transaction(State(chain): State<Arc<Chain>>, UrlPath(id): UrlPath<TxId>
     if chain.has(&id) {
         return Json(serde_json::json!({ "id": id })).into_response();
     }
-    problem(StatusCode::NOT_FOUND, "unknown-transaction", "nobody knows it")
+    problem(
+        StatusCode::NOT_FOUND,
+        "unknown-transaction",
+        "nobody knows it",
+    )
 }
 
 async fn serve(chain: Arc<Chain>) -> SocketAddr {
@@ -352,7 +402,13 @@ impl World {
         let (one, two) = (Org::new("acme"), Org::new("bolt"));
         let chain = Chain::new(&[&one, &two]);
         let nodes = vec![format!("http://{}", serve(chain.clone()).await)];
-        Self { one, two, chain, nodes, home: tempfile::tempdir().unwrap() }
+        Self {
+            one,
+            two,
+            chain,
+            nodes,
+            home: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -366,7 +422,16 @@ impl World {
             config.mqtt = address;
         }
         let (secret, certificate) = self.one.gateway.clone();
-        Gateway::start(config, self.chain.clone(), Keys { secret, certificate }).await.unwrap()
+        Gateway::start(
+            config,
+            self.chain.clone(),
+            Keys {
+                secret,
+                certificate,
+            },
+        )
+        .await
+        .unwrap()
     }
 
     pub fn ledger(&self) -> Arc<Ledger> {
@@ -400,7 +465,12 @@ impl World {
         let keyring = Arc::new(Keyring::new(identity.clone(), ledger.clone()));
         let trust = Arc::new(Trust::new(&self.chain.genesis, Some(ledger)).unwrap());
         let owner = Owner::new(keyring.clone());
-        Client { identity, keyring, trust, owner }
+        Client {
+            identity,
+            keyring,
+            trust,
+            owner,
+        }
     }
 
     pub fn gateway_id(&self) -> ClientId {
@@ -414,10 +484,18 @@ impl Client {
     }
 
     pub async fn connect_with(&self, options: Options) -> Result<Session, LoginError> {
-        soon(mqtt::connect(&self.identity, self.keyring.clone(), self.trust.clone(), options)).await
+        soon(mqtt::connect(
+            &self.identity,
+            self.keyring.clone(),
+            self.trust.clone(),
+            options,
+        ))
+        .await
     }
 
     pub async fn connect(&self, gateway: &Running) -> Session {
-        self.connect_with(Options::new(gateway.mqtt_addr.to_string())).await.unwrap()
+        self.connect_with(Options::new(gateway.mqtt_addr.to_string()))
+            .await
+            .unwrap()
     }
 }
