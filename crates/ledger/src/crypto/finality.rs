@@ -188,3 +188,80 @@ impl rand_core::TryRng for NoRandomness {
 }
 
 impl rand_core::TryCryptoRng for NoRandomness {}
+
+#[cfg(test)]
+mod tests {
+    use commonware_codec::{DecodeExt as _, Encode as _};
+    use commonware_consensus::simplex::types::Finalize;
+    use commonware_utils::non_empty;
+
+    use super::*;
+    use crate::{block::Block, trial::Trial};
+
+    fn finalization(signers: usize) -> (Validators, Header, Option<Finalization<Scheme, Digest>>) {
+        let trial = Trial::new(1, 4, 0).unwrap();
+        let validators = Validators::from_genesis(&trial.genesis).unwrap();
+        let header = Block::genesis(&trial.genesis, &validators).header().clone();
+        let proposal = Proposal::new(
+            Round::new(Epoch::new(header.epoch), View::new(header.view)),
+            View::new(header.parent_view),
+            Digest::from(header.digest()),
+        );
+        let votes: Vec<_> = trial.validators[..signers]
+            .iter()
+            .map(|key| {
+                let keys = validators.keys().clone();
+                let scheme = Scheme::signer(validators.chain(), keys, key.clone()).unwrap();
+                Finalize::sign(&scheme, proposal.clone()).unwrap()
+            })
+            .collect();
+        let verifier = validators.verifier();
+        let votes = non_empty![@votes.iter()];
+        let finalization = Finalization::from_finalizes(&verifier, votes, &Sequential);
+        (validators, header, finalization.ok())
+    }
+
+    #[test]
+    fn three_of_four_make_a_block_final_and_two_do_not() {
+        let (validators, header, certificate) = finalization(3);
+        let finality = finality(&certificate.unwrap());
+        verify_finality(&validators, &header, &finality).unwrap();
+        assert!(finalization(2).2.is_none());
+    }
+
+    #[test]
+    fn every_field_of_a_certificate_counts() {
+        let (validators, header, certificate) = finalization(3);
+        let good = finality(&certificate.unwrap());
+        let refused = |change: &dyn Fn(&mut Finality)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            verify_finality(&validators, &header, &bad).unwrap_err()
+        };
+        assert_eq!(refused(&|f| f.view += 1), FinalityError::Header);
+        assert_eq!(refused(&|f| f.epoch += 1), FinalityError::Header);
+        assert_eq!(refused(&|f| f.parent_view += 1), FinalityError::Header);
+        assert_eq!(refused(&|f| f.payload.0[0] ^= 1), FinalityError::Header);
+        assert_eq!(refused(&|f| f.signers.0[0] |= 0x10), FinalityError::Signers);
+        assert_eq!(refused(&|f| f.signers.0.push(0)), FinalityError::Signers);
+        assert_eq!(refused(&|f| drop(f.signatures.pop())), FinalityError::Signers);
+        assert_eq!(refused(&|f| f.signatures.swap(0, 1)), FinalityError::Signatures);
+        assert_eq!(refused(&|f| f.signatures[2].0[63] ^= 1), FinalityError::Signatures);
+        assert_eq!(refused(&|f| f.signers.0[0] ^= 0x0f), FinalityError::Signers);
+        let mut other = header.clone();
+        other.time_ms += 1;
+        let error = verify_finality(&validators, &other, &good).unwrap_err();
+        assert_eq!(error, FinalityError::Header);
+    }
+
+    #[test]
+    fn the_engines_certificate_survives_its_codec() {
+        use commonware_codec::Decode as _;
+        let (_, _, certificate) = finalization(3);
+        let certificate = certificate.unwrap().certificate;
+        let bytes = certificate.encode();
+        assert_eq!(Certificate::decode_cfg(bytes.clone(), &4).unwrap(), certificate);
+        assert!(Certificate::decode_cfg(bytes, &3).is_err(), "more signers than validators");
+        assert!(Digest::decode(bytes::Bytes::from_static(&[0; 31])).is_err());
+    }
+}

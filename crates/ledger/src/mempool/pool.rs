@@ -151,3 +151,83 @@ impl Pool {
         self.order.values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Trial;
+
+    fn transactions(count: u64) -> Vec<Tx> {
+        let trial = Trial::new(1, 1, 0).unwrap();
+        (0..count).map(|nonce| Tx::new(trial.transaction(0, nonce, 10 + nonce))).collect()
+    }
+
+    fn pool(count: usize, bytes: usize) -> Pool {
+        Pool::new(Bounds { count, bytes })
+    }
+
+    #[test]
+    fn a_full_pool_keeps_what_it_has_and_refuses_the_rest() {
+        let txs = transactions(3);
+        let mut pool = pool(2, 1 << 20);
+        assert!(pool.insert(txs[0].clone()).unwrap());
+        assert!(!pool.insert(txs[0].clone()).unwrap(), "once is enough");
+        assert!(pool.insert(txs[1].clone()).unwrap());
+        assert_eq!(pool.insert(txs[2].clone()).unwrap_err().count, 2);
+        assert!(pool.get(&txs[0].id()).is_some() && pool.get(&txs[1].id()).is_some());
+        pool.remove(&txs[0].id()).unwrap();
+        assert!(pool.insert(txs[2].clone()).unwrap());
+    }
+
+    #[test]
+    fn bytes_are_counted_in_and_out() {
+        let txs = transactions(2);
+        let size = txs[0].bytes().len();
+        let mut pool = pool(10, size + txs[1].bytes().len() - 1);
+        pool.insert(txs[0].clone()).unwrap();
+        assert_eq!(pool.insert(txs[1].clone()).unwrap_err().bytes, size);
+        pool.remove(&txs[0].id()).unwrap();
+        assert_eq!(pool.bytes(), 0);
+        pool.insert(txs[1].clone()).unwrap();
+    }
+
+    #[test]
+    fn those_that_no_later_block_may_hold_expire() {
+        let txs = transactions(3); // Good up to heights 10, 11, 12.
+        let mut pool = pool(10, 1 << 20);
+        txs.iter().for_each(|tx| drop(pool.insert(tx.clone()).unwrap()));
+        assert!(pool.expire(9).is_empty());
+        let expired: Vec<_> = pool.expire(11).iter().map(Tx::id).collect();
+        assert_eq!(expired, [txs[0].id(), txs[1].id()]);
+        assert_eq!(pool.iter().map(Tx::id).collect::<Vec<_>>(), [txs[2].id()]);
+    }
+
+    #[test]
+    fn selection_is_in_order_of_arrival_and_within_bounds() {
+        let txs = transactions(4);
+        let mut pool = pool(10, 1 << 20);
+        txs.iter().rev().for_each(|tx| drop(pool.insert(tx.clone()).unwrap()));
+        let all = Bounds { count: 9, bytes: 1 << 20 };
+        let ids = |selected: Vec<Tx>| selected.iter().map(Tx::id).collect::<Vec<_>>();
+        let except = HashSet::from([txs[2].id()]);
+        assert_eq!(ids(pool.select(all, 1, &except)), [txs[3].id(), txs[1].id(), txs[0].id()]);
+        assert_eq!(ids(pool.select(all, 12, &except)), [txs[3].id()], "others have expired by then");
+        let two = Bounds { count: 2, bytes: 1 << 20 };
+        assert_eq!(ids(pool.select(two, 1, &except)), [txs[3].id(), txs[1].id()]);
+        let few = Bounds { count: 9, bytes: txs[3].bytes().len() };
+        assert_eq!(pool.select(few, 1, &except).len(), 1);
+    }
+
+    #[test]
+    fn there_is_work_only_beside_what_ancestors_hold() {
+        let txs = transactions(2);
+        let mut pool = pool(10, 1 << 20);
+        assert!(!pool.has_other_than(&HashSet::new()));
+        pool.insert(txs[0].clone()).unwrap();
+        assert!(pool.has_other_than(&HashSet::new()));
+        let carried = HashSet::from([txs[0].id()]);
+        assert!(!pool.has_other_than(&carried));
+        pool.insert(txs[1].clone()).unwrap();
+        assert!(pool.has_other_than(&carried));
+    }
+}

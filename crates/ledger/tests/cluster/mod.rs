@@ -122,7 +122,7 @@ impl Cluster {
             "validator {number} runs already"
         );
         let control = self.oracle.control(key(&self.trial, number));
-        let quota = Quota::per_second(NZU32!(1 << 20));
+        let quota = Quota::per_second(NZU32!(2_048));
         let mut channels = Vec::new();
         for channel in 0..engine::CHANNELS {
             channels.push(control.register(channel, quota).await.unwrap());
