@@ -20,7 +20,7 @@ use sealwire_receipt::{
     merkle::{self, PathError},
 };
 use sealwire_sm::{Sm3Digest, sm3};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -128,7 +128,7 @@ pub enum ReceiptError {
 }
 
 /// A package in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Its id.
     pub package: PackageId,

@@ -12,6 +12,7 @@
 //! - With [`Options::reconnect`] a lost connection is made again, unacknowledged messages are sent
 //!   again and subscriptions renewed. A message may then be archived twice, with one sequence.
 
+mod error;
 mod frame;
 mod link;
 mod login;
@@ -33,17 +34,13 @@ use sealwire_envelope::{
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
+pub use error::{Ended, OpenError, PublishError, ReceiveError, SubscribeError};
 pub use frame::FrameError;
 use link::{Command, Link, Raw, Subscriber};
 use login::Dialer;
 pub use login::LoginError;
 
-use crate::{
-    identity::Identity,
-    keyring::{Keyring, KeyringError},
-    sequence::SequenceError,
-    trust::Trust,
-};
+use crate::{identity::Identity, keyring::Keyring, trust::Trust};
 
 /// Messages at QoS 1 that may be unacknowledged on their way to us.
 pub const RECEIVE_MAX: u16 = 128;
@@ -128,119 +125,6 @@ impl Options {
 }
 
 const AGENT: &str = concat!("sealwire-client/", env!("CARGO_PKG_VERSION"));
-
-/// Why a session ended, or a subscription alone.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    /// We closed it.
-    #[error("the session was closed")]
-    Closed,
-    /// The gateway ended it and said why.
-    #[error("the gateway ended it: {reason} ({code:?})")]
-    Disconnected {
-        /// MQTT's reason code.
-        code: ReasonCode,
-        /// The gateway's sentence.
-        reason: String,
-    },
-    /// The connection was lost.
-    #[error("the connection was lost: {0}")]
-    Lost(String),
-    /// Logging in again was refused.
-    #[error("couldn't log in again: {0}")]
-    Login(Arc<LoginError>),
-}
-
-impl Ended {
-    fn may_reconnect(&self) -> bool {
-        match self {
-            Self::Closed | Self::Login(_) => false,
-            Self::Lost(_) => true,
-            // Someone else logged in as us: coming back would throw it out in turn.
-            Self::Disconnected { code, .. } => *code != ReasonCode::SessionTakenOver,
-        }
-    }
-}
-
-/// A message isn't published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The gateway says no.
-    #[error("the gateway refused the message: {reason} ({code:?})")]
-    Refused {
-        /// MQTT's reason code.
-        code: ReasonCode,
-        /// The gateway's sentence.
-        reason: String,
-    },
-    /// Larger than the gateway takes.
-    #[error("the message makes a packet of {size_bytes} bytes, the gateway takes {max_bytes}")]
-    TooLarge {
-        /// Bytes of the packet.
-        size_bytes: usize,
-        /// Bytes that the gateway takes.
-        max_bytes: usize,
-    },
-    /// It can't be put into a packet.
-    #[error("the message can't be encoded: {0}")]
-    Encode(String),
-    /// The topic's key can't be had.
-    #[error(transparent)]
-    Key(#[from] KeyringError),
-    /// No sequence can be reserved.
-    #[error(transparent)]
-    Sequence(#[from] SequenceError),
-    /// It can't be sealed.
-    #[error(transparent)]
-    Message(#[from] MessageError),
-    /// The session ended first; whether the message arrived isn't known.
-    #[error("not published: {0}")]
-    Ended(Arc<Ended>),
-}
-
-/// There is no subscription.
-#[derive(Debug, thiserror::Error)]
-pub enum SubscribeError {
-    /// The gateway says no.
-    #[error("the gateway refused the subscription: {reason} ({code:?})")]
-    Refused {
-        /// MQTT's reason code.
-        code: ReasonCode,
-        /// The gateway's sentence.
-        reason: String,
-    },
-    /// The session ended first.
-    #[error("not subscribed: {0}")]
-    Ended(Arc<Ended>),
-}
-
-/// A message came and can't be opened, or no more will come.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
-    /// This message isn't to be read; others may follow.
-    #[error("a message on {topic} can't be opened: {source}")]
-    Unreadable {
-        /// Its topic.
-        topic: TopicName,
-        /// Why.
-        #[source]
-        source: OpenError,
-    },
-    /// No more messages will come.
-    #[error("the subscription ended: {0}")]
-    Ended(Arc<Ended>),
-}
-
-/// A payload can't be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A key can't be had.
-    #[error(transparent)]
-    Key(#[from] KeyringError),
-    /// It isn't a message for us.
-    #[error(transparent)]
-    Message(#[from] MessageError),
-}
 
 /// A message, opened.
 #[derive(Clone, PartialEq, Eq)]
