@@ -21,7 +21,7 @@ use std::{
     collections::{HashMap, HashSet},
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use commonware_consensus::{
@@ -44,7 +44,7 @@ use crate::{
     crypto::{Digest, PublicKey, Scheme, Validators},
     engine::Runtime,
     executor::{self, Batch, ExecuteError, Executed, Rule, Sealed},
-    limits::CLOCK_DRIFT_MAX,
+    limits::{CLOCK_DRIFT_MAX, LINKING},
     mempool::{Mempool, unix_ms},
     mirror::Mirror,
     state::{SharedStore, Store},
@@ -405,6 +405,8 @@ pub struct Paced<E: Runtime, T: Strategy> {
     mirror: Arc<Mirror>,
     mempool: Mempool<T>,
     pacing: Pacing,
+    /// When this node can be expected to be linked to its peers.
+    linked: SystemTime,
     runtime: PhantomData<fn() -> E>,
 }
 
@@ -415,32 +417,31 @@ impl<E: Runtime, T: Strategy> Clone for Paced<E, T> {
             mirror: self.mirror.clone(),
             mempool: self.mempool.clone(),
             pacing: self.pacing,
+            linked: self.linked,
             runtime: PhantomData,
         }
     }
 }
 
 impl<E: Runtime, T: Strategy> Paced<E, T> {
-    /// Holds back what `inner` would propose.
+    /// Holds back what `inner` would propose. The first proposal after a start also waits until
+    /// there are links to send it over: a proposal that nobody hears costs a leader's timeout.
     pub fn new(
+        runtime: &E,
         inner: Mailbox<E, App<T>>,
         mirror: Arc<Mirror>,
         mempool: Mempool<T>,
         pacing: Pacing,
     ) -> Self {
-        Self {
-            inner,
-            mirror,
-            mempool,
-            pacing,
-            runtime: PhantomData,
-        }
+        let linked = runtime.current() + LINKING;
+        Self { inner, mirror, mempool, pacing, linked, runtime: PhantomData }
     }
 
     async fn due(&self, runtime: &E, ancestry: impl Ancestry<Block>) -> Option<()> {
         let parent = ancestry.clone().next().await?;
         let parent = parent.inner().header();
         let time = UNIX_EPOCH + Duration::from_millis(parent.time_ms);
+        runtime.sleep_until(self.linked).await;
         if parent.height == 0 {
             return Some(());
         }

@@ -301,7 +301,7 @@ where
             strategy: Sequential,
         },
     );
-    let paced = Paced::new(executor.clone(), mirror.clone(), mempool.clone(), pacing);
+    let paced = Paced::new(&context, executor.clone(), mirror.clone(), mempool.clone(), pacing);
     let deferred = Deferred::new(context.child("deferred"), paced, blocks.clone(), epochs());
     marshal.start(executor.clone(), buffer, missing);
     stateful.start();

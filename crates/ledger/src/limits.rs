@@ -38,6 +38,9 @@ pub const BLOCK_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest time from a block to the next while there is nothing to do.
 pub const IDLE_HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// How long after its start a node takes to be linked to its peers, if they are up.
+pub const LINKING: Duration = Duration::from_secs(2);
+
 /// How much longer than the heartbeat a leader may be silent before the others pass it over.
 pub const LEADER_GRACE: Duration = Duration::from_secs(1);
 
