@@ -15,9 +15,9 @@ use sealwire_contracts::View;
 use sealwire_envelope::{ChainId, Transaction, TxId};
 use sealwire_gateway::{Config, Gateway, Keys, Outcome, Story, SubmitError};
 use sealwire_ledger::{
-    chain::Chain,
-    follower,
+    follower::{self, FollowerSettings},
     mempool::SubmitError as NodeError,
+    node,
 };
 use tokio::sync::{broadcast::error::RecvError, watch};
 
@@ -30,10 +30,13 @@ use crate::{
     process::{raise_file_limit, until_stopped},
 };
 
+/// Threads that run the follower.
+const FOLLOWER_THREADS: usize = 2;
+
 /// The gateway's ledger: its follower.
 struct Followed {
     chain: ChainId,
-    follower: follower::Running,
+    follower: node::Running,
 }
 
 #[async_trait]
@@ -43,19 +46,20 @@ impl sealwire_gateway::Ledger for Followed {
     }
 
     fn view(&self) -> RwLockReadGuard<'_, View> {
-        self.follower.chain().mirror().view()
+        self.follower.chain.mirror().view()
     }
 
     fn height(&self) -> watch::Receiver<u64> {
-        self.follower.chain().mirror().height()
+        self.follower.chain.mirror().height()
     }
 
     fn verified_at_ms(&self) -> u64 {
-        self.follower.verified_at_ms()
+        // A block's own time: an old block that comes late doesn't make the state new.
+        self.view().time_ms()
     }
 
     async fn submit(&self, transaction: &Transaction) -> Result<TxId, SubmitError> {
-        match self.follower.chain().submit(&transaction.to_bytes()).await {
+        match self.follower.chain.submit(&transaction.to_bytes()).await {
             Ok(id) => Ok(id),
             // Somebody has it already, perhaps from before a crash: that is all that was asked.
             Err(NodeError::Pending(id) | NodeError::Final(id)) => Ok(id),
@@ -85,11 +89,13 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
     let identity = Actor::load(home, &client)?.identity;
     let genesis = identity.genesis().clone();
     let directory = home.gateway_dir(&args.org);
-    let settings = follower::Settings::new(
-        genesis.clone(),
-        directory.join("follower"),
-        home.ledger_urls(Some(&args.org))?,
-    );
+    let settings = FollowerSettings {
+        genesis: genesis.clone(),
+        directory: directory.join("follower"),
+        validators: home.ledger_urls(Some(&args.org))?,
+        http: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        threads: FOLLOWER_THREADS,
+    };
     let follower = tokio::task::spawn_blocking(move || follower::launch(settings)).await??;
     let ledger = Arc::new(Followed { chain: genesis.chain_id(), follower });
 

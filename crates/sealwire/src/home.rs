@@ -47,7 +47,7 @@ pub struct OrgConfig {
     pub gateway_http: SocketAddr,
     /// Close a package after so many messages.
     #[serde(default = "package_messages")]
-    pub package_messages: usize,
+    pub package_messages: u64,
     /// Close a package after so many milliseconds.
     #[serde(default = "package_age_ms")]
     pub package_age_ms: u64,
@@ -55,7 +55,7 @@ pub struct OrgConfig {
     pub peers: Vec<Peer>,
 }
 
-fn package_messages() -> usize {
+fn package_messages() -> u64 {
     1000
 }
 

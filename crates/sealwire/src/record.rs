@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use sealwire_client::archive::{self, Archive, Listed};
-use sealwire_envelope::{OrgId, Package, PackageId, TopicName};
+use sealwire_envelope::{OrgId, PackageId, TopicName, record::Package};
 use serde::Serialize;
 
 use crate::{

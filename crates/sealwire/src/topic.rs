@@ -82,9 +82,9 @@ pub fn percent_encoded(text: &str) -> String {
 fn explain_text(answer: &serde_json::Value) -> String {
     // An answer that carries proofs has the decision inside.
     let decision = answer.get("value").unwrap_or(answer);
-    let text = |name: &str| decision[name].as_str().unwrap_or_default().to_owned();
-    let verdict = if decision["allowed"].as_bool() == Some(true) { "allowed" } else { "denied" };
-    let mut lines = vec![format!("{verdict}: {}", text("sentence"))];
+    let reason = &decision["reason"];
+    let verdict = if reason["allowed"] == true { "allowed" } else { "denied" };
+    let mut lines = vec![format!("{verdict}: {}", reason["text"].as_str().unwrap_or_default())];
     for (label, field) in
         [("certificate", "certificate"), ("grant", "grant_key"), ("height", "height")]
     {

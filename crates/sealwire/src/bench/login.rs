@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sealwire_client::{
-    Identity, Keyring, Ledger, Trust,
+    Identity, Keyring, Ledger,
     ledger::sign_until,
     mqtt::{self, Options, Session},
 };
@@ -283,7 +283,7 @@ struct Usage {
 
 fn usage(pid: u32) -> Result<Usage> {
     let pid = Pid::from_u32(pid);
-    let mut system = System::new();
+    let mut system = System::new().context("what processes use can't be read here")?;
     let kind = ProcessRefreshKind::nothing().with_cpu().with_memory();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, kind);
     let process = system.process(pid).context("the gateway's process is gone")?;

@@ -158,25 +158,24 @@ impl Keeper {
             self.emit(serde_json::json!({ "event": "process-started", "pid": pid })).await;
             let stdout = child.stdout.take().expect("piped");
             let reader = tokio::spawn(forward(stdout, self.part.clone(), self.events.clone()));
-            tokio::select! {
-                _ = self.stop.wait_for(|stop| *stop) => {
-                    drop(child.stdin.take());
-                    if timeout(STOP_MAX, child.wait()).await.is_err() {
-                        let _ = child.kill().await;
-                    }
-                    reader.abort();
-                    return;
+            let status = tokio::select! {
+                _ = self.stop.wait_for(|stop| *stop) => None,
+                status = child.wait() => Some(status),
+            };
+            reader.abort();
+            let Some(status) = status else {
+                drop(child.stdin.take());
+                if timeout(STOP_MAX, child.wait()).await.is_err() {
+                    let _ = child.kill().await;
                 }
-                status = child.wait() => {
-                    reader.abort();
-                    let status = status.map(|s| s.to_string()).unwrap_or_default();
-                    let log = self.part.log_path(&self.home);
-                    self.emit(serde_json::json!({
-                        "event": "process-died", "status": status, "log": log,
-                    }))
-                    .await;
-                }
-            }
+                return;
+            };
+            let status = status.map(|status| status.to_string()).unwrap_or_default();
+            let log = self.part.log_path(&self.home);
+            self.emit(serde_json::json!({
+                "event": "process-died", "status": status, "log": log,
+            }))
+            .await;
             tokio::time::sleep(RESTART_PAUSE).await;
             match spawn(&self.program, &self.home, &self.part) {
                 Ok(next) => child = next,

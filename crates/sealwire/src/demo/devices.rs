@@ -59,46 +59,56 @@ pub fn senml(device: &str, time_ms: u64, mut records: Vec<Measurement>) -> Vec<u
     serde_json::to_vec(&records).expect("plain data")
 }
 
-/// This machine as a device.
+/// This machine as a device. What the system doesn't tell is left out of the readings.
 pub struct Machine {
-    system: System,
-    networks: Networks,
-    components: Components,
+    system: Option<System>,
+    networks: Option<Networks>,
+    components: Option<Components>,
 }
 
 impl Machine {
     /// Takes a first look; CPU use is measured from here on.
     pub fn new() -> Self {
-        let mut machine = Self {
-            system: System::new(),
-            networks: Networks::new_with_refreshed_list(),
-            components: Components::new_with_refreshed_list(),
-        };
-        machine.system.refresh_cpu_usage();
-        machine
+        let mut system = System::new().ok();
+        if let Some(system) = &mut system {
+            system.refresh_cpu_usage();
+        }
+        Self {
+            system,
+            networks: Networks::new_with_refreshed_list().ok(),
+            components: Components::new_with_refreshed_list().ok(),
+        }
     }
 
     /// CPU, memory, load, network, and temperatures where there are any.
     pub fn read(&mut self) -> Vec<Measurement> {
-        self.system.refresh_cpu_usage();
-        self.system.refresh_memory();
-        self.networks.refresh(true);
-        self.components.refresh(false);
-        let (received, sent) = self
-            .networks
-            .values()
-            .fold((0, 0), |(r, s), n| (r + n.total_received(), s + n.total_transmitted()));
-        let mut records = vec![
-            Measurement::number("cpu", Some("%"), round(self.system.global_cpu_usage().into())),
-            Measurement::number("memory-used", Some("B"), self.system.used_memory() as f64),
-            Measurement::number("load-1min", None, round(System::load_average().one)),
-            Measurement::number("network-received", Some("B"), received as f64),
-            Measurement::number("network-sent", Some("B"), sent as f64),
-        ];
-        for component in &self.components {
-            if let Some(celsius) = component.temperature() {
-                let name = format!("temperature-{}", component.label());
-                records.push(Measurement::number(name, Some("Cel"), round(celsius.into())));
+        let mut records = Vec::new();
+        if let Some(system) = &mut self.system {
+            system.refresh_cpu_usage();
+            system.refresh_memory();
+            let cpu = round(system.global_cpu_usage().into());
+            records.push(Measurement::number("cpu", Some("%"), cpu));
+            let used = system.used_memory() as f64;
+            records.push(Measurement::number("memory-used", Some("B"), used));
+        }
+        if let Ok(load) = System::load_average() {
+            records.push(Measurement::number("load-1min", None, round(load.one)));
+        }
+        if let Some(networks) = &mut self.networks {
+            networks.refresh(true);
+            let (received, sent) = networks
+                .values()
+                .fold((0, 0), |(r, s), n| (r + n.total_received(), s + n.total_transmitted()));
+            records.push(Measurement::number("network-received", Some("B"), received as f64));
+            records.push(Measurement::number("network-sent", Some("B"), sent as f64));
+        }
+        if let Some(components) = &mut self.components {
+            components.refresh(false);
+            for component in &*components {
+                if let Some(celsius) = component.temperature() {
+                    let name = format!("temperature-{}", component.label());
+                    records.push(Measurement::number(name, Some("Cel"), round(celsius.into())));
+                }
             }
         }
         records

@@ -22,8 +22,8 @@ use sealwire_client::{
     owner::{Owner, Terms},
 };
 use sealwire_envelope::{
-    ClientId, EventKind, OrgId, Package, PackageId, Rights, TopicMode, TopicName, encode,
-    message::CONTENT_TYPE_DEFAULT, record::ArchivedRecord,
+    ClientId, EventKind, OrgId, PackageId, Rights, TopicMode, TopicName, encode,
+    message::CONTENT_TYPE_DEFAULT, record::{ArchivedRecord, Package},
 };
 use serde::Serialize;
 use tokio::time::timeout;

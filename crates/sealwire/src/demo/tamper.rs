@@ -7,7 +7,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sealwire_client::archive::FetchError;
-use sealwire_envelope::{OrgId, Package, PackageId};
+use sealwire_envelope::{OrgId, PackageId, record::Package};
 use sealwire_receipt::merkle;
 use sqlx::{
     Connection as _, Row as _, SqliteConnection,
