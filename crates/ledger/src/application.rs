@@ -434,7 +434,14 @@ impl<E: Runtime, T: Strategy> Paced<E, T> {
         pacing: Pacing,
     ) -> Self {
         let linked = runtime.current() + LINKING;
-        Self { inner, mirror, mempool, pacing, linked, runtime: PhantomData }
+        Self {
+            inner,
+            mirror,
+            mempool,
+            pacing,
+            linked,
+            runtime: PhantomData,
+        }
     }
 
     async fn due(&self, runtime: &E, ancestry: impl Ancestry<Block>) -> Option<()> {

@@ -87,7 +87,10 @@ pub enum BenchError {
 }
 
 fn http(url: &str, cause: impl ToString) -> BenchError {
-    BenchError::Http { url: url.to_owned(), cause: cause.to_string() }
+    BenchError::Http {
+        url: url.to_owned(),
+        cause: cause.to_string(),
+    }
 }
 
 /// Starts four validators in this process, under `directory`, and drives them.
@@ -99,7 +102,10 @@ pub async fn in_process(
     transactions: u64,
     in_flight: usize,
 ) -> Result<Report, BenchError> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let now_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
     let trial = Trial::new(1, VALIDATORS, u64::try_from(now_ms).unwrap_or(u64::MAX))?;
     let directory = directory.to_owned();
     let (genesis, validators) = (trial.genesis.clone(), trial.validators.clone());
@@ -108,20 +114,34 @@ pub async fn in_process(
         launch(Arc::new(genesis), keys, &directory)
     });
     let nodes = nodes.await.map_err(io::Error::other)??;
-    let urls: Vec<String> = nodes.iter().map(|node| format!("http://{}", node.http)).collect();
+    let urls: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("http://{}", node.http))
+        .collect();
     let verified = |nodes: &[Running]| -> u64 {
-        nodes.iter().map(|node| node.chain.status().signatures_verified).sum()
+        nodes
+            .iter()
+            .map(|node| node.chain.status().signatures_verified)
+            .sum()
     };
     let (cpu_before, verified_before) = (cpu_us(), verified(&nodes));
-    let mut report =
-        drive(&urls, &trial.gateways[0], trial.genesis.chain_id(), transactions, in_flight).await?;
+    let mut report = drive(
+        &urls,
+        &trial.gateways[0],
+        trial.genesis.chain_id(),
+        transactions,
+        in_flight,
+    )
+    .await?;
     let total = report.transactions.max(1);
-    report.cpu_us_per_transaction =
-        cpu_us().zip(cpu_before).map(|(after, before)| (after - before) / total);
+    report.cpu_us_per_transaction = cpu_us()
+        .zip(cpu_before)
+        .map(|(after, before)| (after - before) / total);
     let verified = verified(&nodes) - verified_before;
-    report.verifications_per_validator =
-        Some(verified as f64 / (total * VALIDATORS as u64) as f64);
-    tokio::task::spawn_blocking(move || drop(nodes)).await.map_err(io::Error::other)?;
+    report.verifications_per_validator = Some(verified as f64 / (total * VALIDATORS as u64) as f64);
+    tokio::task::spawn_blocking(move || drop(nodes))
+        .await
+        .map_err(io::Error::other)?;
     Ok(report)
 }
 
@@ -170,7 +190,9 @@ pub async fn drive(
     transactions: u64,
     in_flight: usize,
 ) -> Result<Report, BenchError> {
-    let first = urls.first().ok_or_else(|| http("", "no address was given"))?;
+    let first = urls
+        .first()
+        .ok_or_else(|| http("", "no address was given"))?;
     let client = reqwest::Client::builder()
         .pool_max_idle_per_host(in_flight)
         .build()
@@ -262,7 +284,9 @@ impl Worker {
             let expiry = self.shared.height.load(Ordering::Relaxed) + EXPIRY_BLOCKS;
             let tx = self.sender.log_one_event(self.chain, nonce, expiry);
             let sent = &self.shared.sent;
-            sent.lock().unwrap_or_else(PoisonError::into_inner).insert(tx.id(), begun);
+            sent.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(tx.id(), begun);
             let body = tx.to_bytes();
             while !self.send(body.clone()).await {
                 self.shared.busy.fetch_add(1, Ordering::Relaxed);
@@ -272,7 +296,10 @@ impl Worker {
     }
 
     async fn send(&self, body: Vec<u8>) -> bool {
-        let request = self.client.post(&self.url).header("content-type", "application/cbor");
+        let request = self
+            .client
+            .post(&self.url)
+            .header("content-type", "application/cbor");
         let sent = request.body(body).send().await;
         sent.is_ok_and(|response| {
             response.status().is_success() || response.status() == reqwest::StatusCode::CONFLICT

@@ -88,7 +88,11 @@ pub trait Chain: Send + Sync + 'static {
 pub fn bundle(block: &Block, finality: Option<Finality>) -> BlockBundle {
     let transactions: Vec<Transaction> =
         block.transactions().iter().map(Tx::get).cloned().collect();
-    BlockBundle { header: block.header().clone(), transactions, finality }
+    BlockBundle {
+        header: block.header().clone(),
+        transactions,
+        finality,
+    }
 }
 
 #[async_trait]
@@ -114,7 +118,12 @@ impl<E: Runtime, T: Strategy> Chain for Validator<E, T> {
         }
         let block = match self.mirror.recent(height) {
             Some(recent) => recent.block.clone(),
-            None => self.blocks.get_block(Height::new(height)).await?.inner().clone(),
+            None => self
+                .blocks
+                .get_block(Height::new(height))
+                .await?
+                .inner()
+                .clone(),
         };
         let certificate = self.blocks.get_finalization(Height::new(height)).await;
         Some(bundle(&block, certificate.as_ref().map(finality)))

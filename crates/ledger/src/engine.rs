@@ -301,7 +301,13 @@ where
             strategy: Sequential,
         },
     );
-    let paced = Paced::new(&context, executor.clone(), mirror.clone(), mempool.clone(), pacing);
+    let paced = Paced::new(
+        &context,
+        executor.clone(),
+        mirror.clone(),
+        mempool.clone(),
+        pacing,
+    );
     let deferred = Deferred::new(context.child("deferred"), paced, blocks.clone(), epochs());
     marshal.start(executor.clone(), buffer, missing);
     stateful.start();
@@ -339,7 +345,10 @@ where
 
 /// Whether there is a journal of votes under this prefix.
 pub async fn has_votes<E: Storage>(context: &E, partition: &str) -> bool {
-    context.scan(&votes_partition(partition)).await.is_ok_and(|blobs| !blobs.is_empty())
+    context
+        .scan(&votes_partition(partition))
+        .await
+        .is_ok_and(|blobs| !blobs.is_empty())
 }
 
 fn votes_partition(partition: &str) -> String {

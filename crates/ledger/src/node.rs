@@ -162,7 +162,9 @@ pub struct Running {
 impl Running {
     /// Whether the node has ended by itself.
     pub fn ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
+        self.thread
+            .as_ref()
+            .is_none_or(thread::JoinHandle::is_finished)
     }
 
     /// Ends it and waits until it has ended.
@@ -205,7 +207,11 @@ pub(crate) fn directory(path: PathBuf) -> Result<PathBuf, LaunchError> {
 
 /// The engine's runtime for a node that keeps its files in `store`.
 pub(crate) fn runtime(store: PathBuf, threads: usize) -> Runner {
-    Runner::new(RuntimeConfig::new().with_storage_directory(store).with_worker_threads(threads))
+    Runner::new(
+        RuntimeConfig::new()
+            .with_storage_directory(store)
+            .with_worker_threads(threads),
+    )
 }
 
 /// Starts a validator in a thread of its own and returns when it takes part.
@@ -225,7 +231,9 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
                 Ok(validator) => {
                     let chain: Arc<dyn Chain> = validator;
                     let _ = report.send(Ok(chain.clone()));
-                    context.child("marker").spawn(move |context| mark(context, marker));
+                    context
+                        .child("marker")
+                        .spawn(move |context| mark(context, marker));
                     serve(chain, listener, stopped).await;
                 }
                 Err(error) => drop(report.send(Err(error))),
@@ -233,7 +241,12 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
         });
     });
     let chain = started.recv().map_err(|_| LaunchError::Stopped)??;
-    Ok(Running { http, chain, stop: Some(stop), thread: Some(thread) })
+    Ok(Running {
+        http,
+        chain,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
 }
 
 /// Remembers, beside the store, that the store must hold votes from now on.
@@ -323,8 +336,7 @@ async fn start(
         strategy: context.strategy(NZUsize!(settings.verifiers.max(1))),
     };
     let peers = oracle.clone();
-    let validator =
-        engine::start(context.child("node"), config, channels, oracle, peers).await?;
+    let validator = engine::start(context.child("node"), config, channels, oracle, peers).await?;
     network.start();
     Ok(Arc::new(validator))
 }

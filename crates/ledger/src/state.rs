@@ -64,11 +64,14 @@ pub fn page_cache() -> CacheRef {
     CacheRef::new(NZU16!(PAGE_BYTES), NZUsize!(PAGES))
 }
 
+/// Bounds of an operation's key (fixed) and of its value's length.
+type OperationBounds = ((), (RangeCfg<usize>, ()));
+
 /// How the store is laid out under `prefix`.
 pub fn config(
     prefix: &str,
     page_cache: CacheRef,
-) -> VariableConfig<EightCap, ((), (RangeCfg<usize>, ())), Sequential> {
+) -> VariableConfig<EightCap, OperationBounds, Sequential> {
     VariableConfig {
         merkle_config: merkle::full::Config {
             journal_partition: format!("{prefix}-nodes"),

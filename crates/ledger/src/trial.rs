@@ -4,8 +4,8 @@
 
 use rand::{SeedableRng as _, rngs::StdRng};
 use sealwire_envelope::{
-    Call, CertId, ChainId, ClientId, ConnectionEvent, EventKind, Genesis, LogEvents, OrgGenesis, OrgId,
-    Transaction, TxBody, genesis::GENESIS_VERSION, transaction::NONCE_LEN,
+    Call, CertId, ChainId, ClientId, ConnectionEvent, EventKind, Genesis, LogEvents, OrgGenesis,
+    OrgId, Transaction, TxBody, genesis::GENESIS_VERSION, transaction::NONCE_LEN,
 };
 use sealwire_sm::{
     Role, SecretKey,
@@ -40,7 +40,13 @@ pub struct Client {
 }
 
 fn subject<'a>(organisation: &'a str, role: Role, name: &'a str) -> Subject<'a> {
-    Subject { organisation, role, name, not_before_s: 0, not_after_s: NOT_AFTER_S }
+    Subject {
+        organisation,
+        role,
+        name,
+        not_before_s: 0,
+        not_after_s: NOT_AFTER_S,
+    }
 }
 
 impl Trial {
@@ -60,12 +66,21 @@ impl Trial {
             for (role, client) in [(Role::Operator, "operator"), (Role::Gateway, "gateway")] {
                 let key = SecretKey::generate(&mut rng);
                 let client = format!("{name}.{client}");
-                let certificate =
-                    issue(&mut rng, &root_key, &root, key.public_key(), &subject(&name, role, &client))?;
+                let certificate = issue(
+                    &mut rng,
+                    &root_key,
+                    &root,
+                    key.public_key(),
+                    &subject(&name, role, &client),
+                )?;
                 certificates.push(certificate.der().into());
                 if role == Role::Gateway {
                     let id = client.parse().expect("a well-formed client id");
-                    gateways.push(Client { id, certificate: CertId(certificate.id()), key });
+                    gateways.push(Client {
+                        id,
+                        certificate: CertId(certificate.id()),
+                        key,
+                    });
                 }
             }
             let validator = SecretKey::generate(&mut rng);
@@ -84,7 +99,11 @@ impl Trial {
             block_interval_ms: 100,
             orgs,
         };
-        Ok(Self { genesis, validators, gateways })
+        Ok(Self {
+            genesis,
+            validators,
+            gateways,
+        })
     }
 
     /// A transaction of the gateway `number` (modulo their number), made unique by `nonce`.
@@ -119,7 +138,9 @@ impl Client {
             sender: self.certificate,
             expiry_height,
             nonce: nonce_bytes,
-            call: Call::LogEvents(LogEvents { events: vec![event] }),
+            call: Call::LogEvents(LogEvents {
+                events: vec![event],
+            }),
         };
         Transaction::sign(body, &self.key)
     }

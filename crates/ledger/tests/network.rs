@@ -11,7 +11,9 @@ use sealwire_ledger::{
 use serde_json::Value;
 
 fn now_ms() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     u64::try_from(now.as_millis()).unwrap()
 }
 
@@ -23,7 +25,10 @@ fn the_committed_openapi_document_is_the_one_served() {
         std::fs::write(&path, &generated).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(committed, generated, "run this test with SEALWIRE_WRITE_OPENAPI=1 and commit");
+    assert_eq!(
+        committed, generated,
+        "run this test with SEALWIRE_WRITE_OPENAPI=1 and commit"
+    );
 }
 
 async fn get(client: &reqwest::Client, url: String) -> (u16, Value) {
@@ -36,7 +41,11 @@ async fn a_consortium_over_sockets() {
     let directory = tempfile::tempdir().unwrap();
     let trial = Trial::new(11, 4, now_ms()).unwrap();
     let genesis = Arc::new(trial.genesis.clone());
-    let keys: Vec<_> = trial.validators.iter().map(|key| key.secret().clone()).collect();
+    let keys: Vec<_> = trial
+        .validators
+        .iter()
+        .map(|key| key.secret().clone())
+        .collect();
     let home = directory.path().to_owned();
     let nodes = {
         let (genesis, keys, home) = (genesis.clone(), keys.clone(), home.clone());
@@ -59,31 +68,55 @@ async fn a_consortium_over_sockets() {
     // Accepted, then final.
     let tx = trial.transaction(0, 1, 500);
     let post = |number: usize, body: Vec<u8>| {
-        client.post(format!("{}/v1/transactions", url(number))).body(body).send()
+        client
+            .post(format!("{}/v1/transactions", url(number)))
+            .body(body)
+            .send()
     };
     let response = post(1, tx.to_bytes()).await.unwrap();
     assert_eq!(response.status(), 202);
     let id = tx.id().0.to_string();
-    let (status, body) =
-        get(&client, format!("{}/v1/transactions/{id}?wait_ms=20000", url(2))).await;
-    assert_eq!((status, body["state"].as_str(), body["code"].as_u64()), (200, Some("final"), Some(0)));
+    let (status, body) = get(
+        &client,
+        format!("{}/v1/transactions/{id}?wait_ms=20000", url(2)),
+    )
+    .await;
+    assert_eq!(
+        (status, body["state"].as_str(), body["code"].as_u64()),
+        (200, Some("final"), Some(0))
+    );
 
     // Each wrong transaction has its own answer.
     for (body, status, kind) in [
         (tx.to_bytes(), 409, "duplicate"),
         (b"nonsense".to_vec(), 400, "malformed"),
         (trial.transaction(0, 2, 0).to_bytes(), 422, "refused"),
-        (vec![0; sealwire_envelope::transaction::TX_MAX_BYTES + 1], 413, "too-large"),
+        (
+            vec![0; sealwire_envelope::transaction::TX_MAX_BYTES + 1],
+            413,
+            "too-large",
+        ),
     ] {
         let response = post(2, body).await.unwrap();
         assert_eq!(response.status(), status);
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
         let problem: Problem = response.json().await.unwrap();
         assert_eq!(problem.kind, format!("urn:sealwire:problem:{kind}"));
     }
     assert_eq!(get(&client, format!("{}/v1/nowhere", url(0))).await.0, 404);
-    assert_eq!(get(&client, format!("{}/v1/blocks/xyz", url(0))).await.0, 400);
-    assert_eq!(get(&client, format!("{}/v1/blocks/99999999", url(0))).await.0, 404);
+    assert_eq!(
+        get(&client, format!("{}/v1/blocks/xyz", url(0))).await.0,
+        400
+    );
+    assert_eq!(
+        get(&client, format!("{}/v1/blocks/99999999", url(0)))
+            .await
+            .0,
+        404
+    );
 
     // A follower gets there too, and its proofs convince a verifier that has genesis alone.
     let settings = follower::FollowerSettings {
@@ -98,10 +131,13 @@ async fn a_consortium_over_sockets() {
     let key = hex::encode(sealwire_contracts::keys::outcome(&tx.id()));
     let mut heights = follower.chain.mirror().height();
     let target = nodes[0].chain.mirror().view().height();
-    tokio::time::timeout(Duration::from_secs(30), heights.wait_for(|height| *height >= target))
-        .await
-        .expect("the follower catches up")
-        .unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(30),
+        heights.wait_for(|height| *height >= target),
+    )
+    .await
+    .expect("the follower catches up")
+    .unwrap();
     for base in [url(3), format!("http://{}", follower.http)] {
         let response = client
             .get(format!("{base}/v1/state/{key}?proof=true"))
@@ -137,13 +173,26 @@ async fn a_consortium_over_sockets() {
     });
     let again = again.await.unwrap();
     let mut heights = again[0].chain.mirror().height();
-    tokio::time::timeout(Duration::from_secs(60), heights.wait_for(|height| *height > before))
-        .await
-        .expect("the chain goes on")
-        .unwrap();
-    assert!(again[0].chain.mirror().view().outcome(&tx.id()).value.is_some());
+    tokio::time::timeout(
+        Duration::from_secs(60),
+        heights.wait_for(|height| *height > before),
+    )
+    .await
+    .expect("the chain goes on")
+    .unwrap();
+    assert!(
+        again[0]
+            .chain
+            .mirror()
+            .view()
+            .outcome(&tx.id())
+            .value
+            .is_some()
+    );
     assert!(again.iter().all(|node| node.chain.status().votes));
-    tokio::task::spawn_blocking(move || drop(again)).await.unwrap();
+    tokio::task::spawn_blocking(move || drop(again))
+        .await
+        .unwrap();
 }
 
 /// `cargo test --release -p sealwire-ledger --test network -- --ignored --nocapture throughput`
@@ -151,7 +200,12 @@ async fn a_consortium_over_sockets() {
 #[ignore = "a measurement: run it alone"]
 async fn throughput() {
     let directory = tempfile::tempdir().unwrap();
-    let count = std::env::var("SEALWIRE_BENCH").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
-    let report = bench::in_process(directory.path(), count, 2_000).await.unwrap();
+    let count = std::env::var("SEALWIRE_BENCH")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(10_000);
+    let report = bench::in_process(directory.path(), count, 2_000)
+        .await
+        .unwrap();
     println!("{}", serde_json::to_string_pretty(&report).unwrap());
 }

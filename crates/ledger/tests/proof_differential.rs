@@ -49,11 +49,11 @@ type Db = variable::Db<
     CHUNK_BYTES,
     Sequential,
 >;
+/// Bounds of an operation's key (fixed) and of its value's length.
+type Bounds = ((), (commonware_codec::RangeCfg<usize>, ()));
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn config(
-    name: &str,
-) -> VariableConfig<EightCap, ((), (commonware_codec::RangeCfg<usize>, ())), Sequential> {
+fn config(name: &str) -> VariableConfig<EightCap, Bounds, Sequential> {
     let cache = CacheRef::new(NZU16!(1024), NZUsize!(64));
     VariableConfig {
         merkle_config: MerkleConfig {

@@ -17,10 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Node, Problem, transactions::Wait};
-use crate::{
-    limits::SUBSCRIBERS_MAX,
-    mirror::Final,
-};
+use crate::{limits::SUBSCRIBERS_MAX, mirror::Final};
 
 pub(super) fn routes() -> Router<Node> {
     Router::new()
@@ -103,8 +100,9 @@ pub(super) async fn bundle(
     Path(height): Path<String>,
     Query(wait): Query<Wait>,
 ) -> Result<impl IntoResponse, Problem> {
-    let height: u64 =
-        height.parse().map_err(|_| Problem::argument(format!("'{height}' isn't a height")))?;
+    let height: u64 = height
+        .parse()
+        .map_err(|_| Problem::argument(format!("'{height}' isn't a height")))?;
     let mut heights = node.mirror().height();
     let reached = heights.wait_for(|now| *now >= height);
     let _ = tokio::time::timeout(wait.duration(), reached).await;
@@ -162,5 +160,8 @@ fn block_event(block: &Arc<Final>) -> Event {
         "digest": header.digest(),
         "transactions": transactions,
     });
-    Event::default().event("block").id(header.height.to_string()).data(data.to_string())
+    Event::default()
+        .event("block")
+        .id(header.height.to_string())
+        .data(data.to_string())
 }

@@ -97,7 +97,9 @@ async fn guard(State(permits): State<Arc<Semaphore>>, request: Request, next: Ne
     if status.as_u16() < 400 || typed.is_some_and(|kind| kind == problem::CONTENT_TYPE) {
         return response;
     }
-    let text = to_bytes(response.into_body(), ERROR_TEXT_BYTES_MAX).await.unwrap_or_default();
+    let text = to_bytes(response.into_body(), ERROR_TEXT_BYTES_MAX)
+        .await
+        .unwrap_or_default();
     let kind = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "too-large",
         StatusCode::METHOD_NOT_ALLOWED => "method",

@@ -44,12 +44,22 @@ impl Problem {
 
     /// An argument isn't what it should be.
     pub fn argument(detail: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "argument", "The request can't be read", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "argument",
+            "The request can't be read",
+            detail,
+        )
     }
 
     /// There is no such thing.
     pub fn not_found(detail: impl ToString) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such thing",
+            detail,
+        )
     }
 
     /// Something is away or full for the moment.
@@ -114,13 +124,14 @@ impl From<StateError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static(CONTENT_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

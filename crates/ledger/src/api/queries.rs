@@ -133,13 +133,20 @@ async fn answer<T: Serialize + Send>(
         tokio::time::sleep(PROOF_PAUSE).await;
     }
     let detail = "blocks come faster than proofs: ask again";
-    Err(Problem::unavailable("busy", "The state moves too fast", detail))
+    Err(Problem::unavailable(
+        "busy",
+        "The state moves too fast",
+        detail,
+    ))
 }
 
 /// Proofs of `keys` at `height`; none when the state has moved on.
 async fn proofs(node: &Node, keys: &[Vec<u8>], height: u64) -> Result<Option<Proofs>, Problem> {
     if keys.len() > PROOFS_MAX {
-        let detail = format!("{} entries would need a proof, at most {PROOFS_MAX} get one: ask for a smaller page", keys.len());
+        let detail = format!(
+            "{} entries would need a proof, at most {PROOFS_MAX} get one: ask for a smaller page",
+            keys.len()
+        );
         return Err(Problem::argument(detail));
     }
     let proven = node.prove(keys).await?;
@@ -162,7 +169,8 @@ async fn proofs(node: &Node, keys: &[Vec<u8>], height: u64) -> Result<Option<Pro
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error: T::Err| Problem::argument(error.to_string()))
+    text.parse()
+        .map_err(|error: T::Err| Problem::argument(error.to_string()))
 }
 
 #[utoipa::path(
@@ -180,7 +188,9 @@ pub(super) async fn state(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let key = hex::decode(&key).map_err(|error| Problem::argument(format!("key: {error}")))?;
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("application/cbor")) {
         let body = sealwire_envelope::encode(&proven(&node, key).await?);
         return Ok(([(header::CONTENT_TYPE, "application/cbor")], body).into_response());
@@ -202,12 +212,22 @@ async fn proven(node: &Node, key: Vec<u8>) -> Result<ProvenEntry, Problem> {
         if let (Some(finality), Some((value, proof))) =
             (node.certified(proven.height).await, proven.entries.pop())
         {
-            return Ok(ProvenEntry { version: RECEIPT_VERSION, key, value, proof, finality });
+            return Ok(ProvenEntry {
+                version: RECEIPT_VERSION,
+                key,
+                value,
+                proof,
+                finality,
+            });
         }
         tokio::time::sleep(PROOF_PAUSE).await;
     }
     let detail = "the newest block has no certificate yet: ask again";
-    Err(Problem::unavailable("starting", "There is no proof yet", detail))
+    Err(Problem::unavailable(
+        "starting",
+        "There is no proof yet",
+        detail,
+    ))
 }
 
 #[utoipa::path(
@@ -319,7 +339,10 @@ pub(super) async fn explain(
 ) -> Result<Json<Value>, Problem> {
     let client: ClientId = parse(&question.client)?;
     let named = || {
-        question.topic.as_deref().ok_or_else(|| Problem::argument("the argument 'topic' is missing"))
+        question
+            .topic
+            .as_deref()
+            .ok_or_else(|| Problem::argument("the argument 'topic' is missing"))
     };
     let name = || named().and_then(parse::<TopicName>);
     let (mut topic, mut filter) = (None, None);
@@ -328,7 +351,8 @@ pub(super) async fn explain(
         "publish" | "read" | "compute" => topic = Some(name()?),
         "subscribe" => filter = Some(named().and_then(parse::<TopicFilter>)?),
         other => {
-            let detail = format!("'{other}' is no action: connect, publish, subscribe, read or compute");
+            let detail =
+                format!("'{other}' is no action: connect, publish, subscribe, read or compute");
             return Err(Problem::argument(detail));
         }
     }

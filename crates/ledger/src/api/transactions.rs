@@ -80,7 +80,12 @@ pub(super) async fn submit(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let id = node.submit(&body).await?;
-    Ok((StatusCode::ACCEPTED, Json(Accepted { id: id.0.to_string() })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Accepted {
+            id: id.0.to_string(),
+        }),
+    ))
 }
 
 #[utoipa::path(

@@ -17,9 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use commonware_codec::RangeCfg;
 use commonware_glue::stateful::db::{DatabaseSet as _, Merkleized as _};
-use commonware_runtime::{
-    Runner as _, Supervisor as _, tokio::Context as TokioContext,
-};
+use commonware_runtime::{Runner as _, Supervisor as _, tokio::Context as TokioContext};
 use commonware_storage::{
     archive::{Archive as _, Identifier, prunable},
     translator::EightCap,
@@ -115,8 +113,7 @@ impl<E: Runtime> Follower<E> {
         partition: &str,
         source: Arc<dyn BlockSource>,
     ) -> Result<Self, StartError> {
-        let storage =
-            |what, cause: String| StartError::Storage { what, cause };
+        let storage = |what, cause: String| StartError::Storage { what, cause };
         let validators = Validators::from_genesis(&genesis)?;
         let page_cache = state::page_cache();
         let blocks = prunable::Archive::init(
@@ -135,10 +132,20 @@ impl<E: Runtime> Follower<E> {
         let mirror = Arc::new(Mirror::new(genesis.clone()));
         {
             let store = store.read().await;
-            mirror.load(&store).await.map_err(|error| storage("the state", error.to_string()))?;
+            mirror
+                .load(&store)
+                .await
+                .map_err(|error| storage("the state", error.to_string()))?;
         }
         let blocks = Mutex::new(Some(blocks));
-        Ok(Self { genesis, validators, mirror, store, blocks, source })
+        Ok(Self {
+            genesis,
+            validators,
+            mirror,
+            store,
+            blocks,
+            source,
+        })
     }
 
     /// Fetches and takes blocks until something fails that another source can't mend.
@@ -196,7 +203,10 @@ impl<E: Runtime> Follower<E> {
     pub async fn take(&self, bundles: Vec<BlockBundle>) -> Result<(), FollowError> {
         let next = self.mirror.view().height() + 1;
         let last = bundles.last().ok_or(FollowError::Uncertified(next))?;
-        let finality = last.finality.as_ref().ok_or(FollowError::Uncertified(next))?;
+        let finality = last
+            .finality
+            .as_ref()
+            .ok_or(FollowError::Uncertified(next))?;
         verify_finality(&self.validators, &last.header, finality)?;
         for (height, bundle) in (next..).zip(&bundles) {
             if bundle.header.height != height {
@@ -220,7 +230,11 @@ impl<E: Runtime> Follower<E> {
         let block = Block::from_bundle(bundle.header, bundle.transactions)?;
         let failed = |cause| FollowError::Execute { height, cause };
         let header = block.header();
-        let at = contracts::Block { chain: header.chain, height, time_ms: header.time_ms };
+        let at = contracts::Block {
+            chain: header.chain,
+            height,
+            time_ms: header.time_ms,
+        };
         let batch = self.store.new_batches().await;
         let executed = executor::execute::<E>(
             &batch,
@@ -240,12 +254,16 @@ impl<E: Runtime> Follower<E> {
         if !same {
             return Err(FollowError::Root(height));
         }
-        self.archive(height, header.digest().into(), &encoded).await?;
+        self.archive(height, header.digest().into(), &encoded)
+            .await?;
         self.store.apply(sealed).await;
         if !self.store.finalize().await.durable().await {
             return Err(FollowError::Storage("the node is stopping".to_owned()));
         }
-        if !self.mirror.apply(&block, &executed.writes, executed.outcomes) {
+        if !self
+            .mirror
+            .apply(&block, &executed.writes, executed.outcomes)
+        {
             let store = self.store.read().await;
             let replaced = self.mirror.replace(&store).await;
             replaced.map_err(|error| FollowError::Storage(error.to_string()))?;
@@ -253,10 +271,17 @@ impl<E: Runtime> Follower<E> {
         Ok(())
     }
 
-    async fn archive(&self, height: u64, digest: Digest, bundle: &Bytes) -> Result<(), FollowError> {
+    async fn archive(
+        &self,
+        height: u64,
+        digest: Digest,
+        bundle: &Bytes,
+    ) -> Result<(), FollowError> {
         let storage = |error: String| FollowError::Storage(error);
         let mut slot = self.blocks.lock().await;
-        let blocks = slot.take().ok_or_else(|| storage("an earlier write failed".to_owned()))?;
+        let blocks = slot
+            .take()
+            .ok_or_else(|| storage("an earlier write failed".to_owned()))?;
         let blocks = blocks
             .put_sync(height, digest, bundle)
             .await
@@ -287,7 +312,11 @@ impl<E: Runtime> Chain for Follower<E> {
             return None;
         }
         let blocks = self.blocks.lock().await;
-        let stored = blocks.as_ref()?.get(Identifier::Index(height)).await.ok()??;
+        let stored = blocks
+            .as_ref()?
+            .get(Identifier::Index(height))
+            .await
+            .ok()??;
         sealwire_envelope::decode(&stored).ok()
     }
 
@@ -341,8 +370,12 @@ pub fn launch(settings: FollowerSettings) -> Result<Running, LaunchError> {
                     return drop(report.send(Err(error)));
                 }
             };
-            let opened =
-                Follower::open(context.child("follower"), settings.genesis, "follower", source);
+            let opened = Follower::open(
+                context.child("follower"),
+                settings.genesis,
+                "follower",
+                source,
+            );
             match opened.await {
                 Ok(follower) => {
                     let follower = Arc::new(follower);
@@ -358,5 +391,10 @@ pub fn launch(settings: FollowerSettings) -> Result<Running, LaunchError> {
         });
     });
     let chain = started.recv().map_err(|_| LaunchError::Stopped)??;
-    Ok(Running { http, chain, stop: Some(stop), thread: Some(thread) })
+    Ok(Running {
+        http,
+        chain,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
 }

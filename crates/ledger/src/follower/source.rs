@@ -6,9 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sealwire_envelope::{
-    BlockBundle, Transaction, TxId, block::BUNDLE_MAX_BYTES, decode_bounded,
-};
+use sealwire_envelope::{BlockBundle, Transaction, TxId, block::BUNDLE_MAX_BYTES, decode_bounded};
 
 use crate::{
     api::Problem,
@@ -69,15 +67,24 @@ impl HttpSource {
     /// # Errors
     /// When there are none, or the HTTP client can't be made.
     pub fn new(urls: Vec<String>) -> Result<Self, SourceError> {
-        let away = |cause: String| SourceError::Away { source_name: "HTTP".to_owned(), cause };
+        let away = |cause: String| SourceError::Away {
+            source_name: "HTTP".to_owned(),
+            cause,
+        };
         if urls.is_empty() {
-            return Err(away("no validator is known: name at least one address".to_owned()));
+            return Err(away(
+                "no validator is known: name at least one address".to_owned(),
+            ));
         }
         let client = reqwest::Client::builder()
             .connect_timeout(FETCH_TIMEOUT)
             .build()
             .map_err(|error| away(error.to_string()))?;
-        Ok(Self { urls, client, next: AtomicUsize::new(0) })
+        Ok(Self {
+            urls,
+            client,
+            next: AtomicUsize::new(0),
+        })
     }
 
     fn current(&self) -> &str {
@@ -101,10 +108,17 @@ impl HttpSource {
             return Ok(None);
         }
         let response = response.error_for_status().map_err(away)?;
-        let nonsense =
-            |cause: String| SourceError::Nonsense { source_name: url.to_owned(), cause };
-        if response.content_length().is_none_or(|length| length > BUNDLE_MAX_BYTES as u64) {
-            return Err(nonsense("no length, or a greater one than any block has".to_owned()));
+        let nonsense = |cause: String| SourceError::Nonsense {
+            source_name: url.to_owned(),
+            cause,
+        };
+        if response
+            .content_length()
+            .is_none_or(|length| length > BUNDLE_MAX_BYTES as u64)
+        {
+            return Err(nonsense(
+                "no length, or a greater one than any block has".to_owned(),
+            ));
         }
         let bytes = response.bytes().await.map_err(away)?;
         decode_bounded(&bytes, BUNDLE_MAX_BYTES)

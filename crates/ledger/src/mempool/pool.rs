@@ -159,7 +159,9 @@ mod tests {
 
     fn transactions(count: u64) -> Vec<Tx> {
         let trial = Trial::new(1, 1, 0).unwrap();
-        (0..count).map(|nonce| Tx::new(trial.transaction(0, nonce, 10 + nonce))).collect()
+        (0..count)
+            .map(|nonce| Tx::new(trial.transaction(0, nonce, 10 + nonce)))
+            .collect()
     }
 
     fn pool(count: usize, bytes: usize) -> Pool {
@@ -195,7 +197,9 @@ mod tests {
     fn those_that_no_later_block_may_hold_expire() {
         let txs = transactions(3); // Good up to heights 10, 11, 12.
         let mut pool = pool(10, 1 << 20);
-        txs.iter().for_each(|tx| drop(pool.insert(tx.clone()).unwrap()));
+        for tx in &txs {
+            assert!(pool.insert(tx.clone()).unwrap());
+        }
         assert!(pool.expire(9).is_empty());
         let expired: Vec<_> = pool.expire(11).iter().map(Tx::id).collect();
         assert_eq!(expired, [txs[0].id(), txs[1].id()]);
@@ -206,15 +210,36 @@ mod tests {
     fn selection_is_in_order_of_arrival_and_within_bounds() {
         let txs = transactions(4);
         let mut pool = pool(10, 1 << 20);
-        txs.iter().rev().for_each(|tx| drop(pool.insert(tx.clone()).unwrap()));
-        let all = Bounds { count: 9, bytes: 1 << 20 };
+        for tx in txs.iter().rev() {
+            assert!(pool.insert(tx.clone()).unwrap());
+        }
+        let all = Bounds {
+            count: 9,
+            bytes: 1 << 20,
+        };
         let ids = |selected: Vec<Tx>| selected.iter().map(Tx::id).collect::<Vec<_>>();
         let except = HashSet::from([txs[2].id()]);
-        assert_eq!(ids(pool.select(all, 1, &except)), [txs[3].id(), txs[1].id(), txs[0].id()]);
-        assert_eq!(ids(pool.select(all, 12, &except)), [txs[3].id()], "others have expired by then");
-        let two = Bounds { count: 2, bytes: 1 << 20 };
-        assert_eq!(ids(pool.select(two, 1, &except)), [txs[3].id(), txs[1].id()]);
-        let few = Bounds { count: 9, bytes: txs[3].bytes().len() };
+        assert_eq!(
+            ids(pool.select(all, 1, &except)),
+            [txs[3].id(), txs[1].id(), txs[0].id()]
+        );
+        assert_eq!(
+            ids(pool.select(all, 12, &except)),
+            [txs[3].id()],
+            "others have expired by then"
+        );
+        let two = Bounds {
+            count: 2,
+            bytes: 1 << 20,
+        };
+        assert_eq!(
+            ids(pool.select(two, 1, &except)),
+            [txs[3].id(), txs[1].id()]
+        );
+        let few = Bounds {
+            count: 9,
+            bytes: txs[3].bytes().len(),
+        };
         assert_eq!(pool.select(few, 1, &except).len(), 1);
     }
 

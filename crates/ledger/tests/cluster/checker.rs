@@ -29,11 +29,22 @@ impl Checker {
                 verify_finality(&validators, &header, &finality(&finalization)).unwrap();
             }
             if let Some(parent) = self.headers.get(&(height - 1)) {
-                assert_eq!(header.parent, parent.digest(), "the chain is broken at {height}");
-                assert!(header.time_ms > parent.time_ms, "time stands still at {height}");
+                assert_eq!(
+                    header.parent,
+                    parent.digest(),
+                    "the chain is broken at {height}"
+                );
+                assert!(
+                    header.time_ms > parent.time_ms,
+                    "time stands still at {height}"
+                );
             }
             let known = self.headers.entry(height).or_insert_with(|| header.clone());
-            assert_eq!(known.digest(), header.digest(), "two blocks are final at {height}");
+            assert_eq!(
+                known.digest(),
+                header.digest(),
+                "two blocks are final at {height}"
+            );
             for tx in block.inner().transactions() {
                 let first = *self.transactions.entry(tx.id()).or_insert(height);
                 assert_eq!(first, height, "a transaction is final twice");
@@ -47,12 +58,19 @@ impl Checker {
         let store = node.store.read().await;
         let applied = sealwire_ledger::state::applied(&store).await.unwrap();
         if let Some(header) = self.headers.get(&applied.height) {
-            assert_eq!(header.state_root, store.root().into(), "root at {}", applied.height);
+            assert_eq!(
+                header.state_root,
+                store.root().into(),
+                "root at {}",
+                applied.height
+            );
         }
         let view = node.mirror.view();
         if view.height() == applied.height {
             let stored = futures::executor::block_on(sealwire_ledger::state::entries(&store));
-            let mirrored = view.entries().map(|(key, value)| (key.to_vec(), value.to_vec()));
+            let mirrored = view
+                .entries()
+                .map(|(key, value)| (key.to_vec(), value.to_vec()));
             assert_eq!(stored.unwrap(), mirrored.collect());
         }
     }
@@ -60,7 +78,11 @@ impl Checker {
     /// Every one of these is in a final block.
     pub fn assert_final(&self, accepted: &[TxId]) {
         for id in accepted {
-            assert!(self.transactions.contains_key(id), "lost accepted transaction {}", id.0);
+            assert!(
+                self.transactions.contains_key(id),
+                "lost accepted transaction {}",
+                id.0
+            );
         }
     }
 

@@ -200,10 +200,16 @@ impl Cluster {
             let mut heights = node.mirror.height();
             let reached = async move {
                 while *heights.borrow_and_update() < height {
-                    heights.changed().await.expect("the mirror lives as long as the node");
+                    heights
+                        .changed()
+                        .await
+                        .expect("the mirror lives as long as the node");
                 }
             };
-            let outcome = self.context.timeout(Duration::from_secs(120), reached).await;
+            let outcome = self
+                .context
+                .timeout(Duration::from_secs(120), reached)
+                .await;
             assert!(outcome.is_ok(), "validator {number} doesn't reach {height}");
         }
     }

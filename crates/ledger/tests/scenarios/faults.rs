@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use commonware_runtime::Runner as _;
 use commonware_consensus::types::Height;
+use commonware_runtime::Runner as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use sealwire_envelope::{Transaction, TxId};
 use sealwire_ledger::{mempool::SubmitError, trial::Trial};
@@ -19,9 +19,16 @@ struct Persistent(Vec<Transaction>);
 
 impl Persistent {
     fn add(&mut self, cluster: &Cluster, nonce: u64) {
-        let height = cluster.nodes().map(|(_, node)| node.mirror.view().height()).max();
+        let height = cluster
+            .nodes()
+            .map(|(_, node)| node.mirror.view().height())
+            .max();
         let number = usize::try_from(nonce).unwrap();
-        self.0.push(cluster.trial.transaction(number, nonce, height.unwrap_or(0) + 900));
+        self.0.push(
+            cluster
+                .trial
+                .transaction(number, nonce, height.unwrap_or(0) + 900),
+        );
     }
 
     async fn hand_in(&self, cluster: &Cluster, to: usize) {
@@ -45,7 +52,11 @@ async fn settle(cluster: &Cluster, client: &Persistent, checker: &mut Checker) {
         client.hand_in(cluster, number).await;
     }
     cluster.wait(Duration::from_secs(15)).await;
-    let top = cluster.nodes().map(|(_, node)| node.mirror.view().height()).max().unwrap();
+    let top = cluster
+        .nodes()
+        .map(|(_, node)| node.mirror.view().height())
+        .max()
+        .unwrap();
     cluster.reach(top).await;
     for (_, node) in cluster.nodes() {
         checker.look(node).await;
@@ -55,7 +66,7 @@ async fn settle(cluster: &Cluster, client: &Persistent, checker: &mut Checker) {
 
 #[test]
 fn crashes_restarts_and_a_partition_lose_nothing_and_fork_nothing() {
-    for seed in 0..seeds() {
+    for seed in seeds() {
         runner(seed).start(|context| async move {
             let mut dice = StdRng::seed_from_u64(seed);
             let trial = Arc::new(Trial::new(seed, 4, 0).unwrap());
@@ -68,18 +79,27 @@ fn crashes_restarts_and_a_partition_lose_nothing_and_fork_nothing() {
                 for step in 0..5 {
                     client.add(&cluster, round * 10 + step);
                     client.hand_in(&cluster, (victim + 1) % 4).await;
-                    cluster.wait(Duration::from_millis(dice.random_range(1..150))).await;
+                    cluster
+                        .wait(Duration::from_millis(dice.random_range(1..150)))
+                        .await;
                 }
                 checker.look(cluster.node(victim)).await;
                 cluster.crash(victim).await;
-                cluster.wait(Duration::from_millis(dice.random_range(1..2_000))).await;
+                cluster
+                    .wait(Duration::from_millis(dice.random_range(1..2_000)))
+                    .await;
                 cluster.isolate(cut).await;
                 client.add(&cluster, round * 10 + 9);
                 client.hand_in(&cluster, (victim + 2) % 4).await;
-                cluster.wait(Duration::from_millis(dice.random_range(1..3_000))).await;
+                cluster
+                    .wait(Duration::from_millis(dice.random_range(1..3_000)))
+                    .await;
                 cluster.rejoin(cut).await;
                 cluster.start(victim, true).await;
-                assert!(cluster.node(victim).votes, "its vote journal is still there");
+                assert!(
+                    cluster.node(victim).votes,
+                    "its vote journal is still there"
+                );
             }
             settle(&cluster, &client, &mut checker).await;
         });
@@ -134,10 +154,20 @@ fn a_validator_that_lost_its_votes_follows_and_votes_no_more() {
             keys.iter().position(|key| key == mine.inner()).unwrap()
         };
         for height in top + 1..=top + 3 {
-            let certificate = cluster.node(1).blocks.get_finalization(Height::new(height)).await;
-            let Some(certificate) = certificate else { continue };
+            let certificate = cluster
+                .node(1)
+                .blocks
+                .get_finalization(Height::new(height))
+                .await;
+            let Some(certificate) = certificate else {
+                continue;
+            };
             let signers = sealwire_ledger::crypto::finality(&certificate).signers;
-            assert_eq!(signers[0] >> place & 1, 0, "it signed the block at {height}");
+            assert_eq!(
+                signers[0] >> place & 1,
+                0,
+                "it signed the block at {height}"
+            );
         }
         let mut checker = Checker::default();
         checker.look(cluster.node(1)).await;

@@ -57,7 +57,10 @@ fn certify(trial: &Trial, bundle: &mut BlockBundle, signers: usize) {
         parent_view: header.parent_view,
         payload: header.digest(),
         signers: vec![bitmap].into(),
-        signatures: keys[..signers].iter().map(|key| key.sign(Domain::VOTE, &vote)).collect(),
+        signatures: keys[..signers]
+            .iter()
+            .map(|key| key.sign(Domain::VOTE, &vote))
+            .collect(),
     });
 }
 
@@ -78,16 +81,26 @@ fn a_follower_reaches_the_same_state_and_survives_a_restart() {
         let genesis = Arc::new(trial.genesis.clone());
         let source = Arc::new(FromNode(node.clone()));
         let open = |name| {
-            Follower::open(context.child(name), genesis.clone(), "follower", source.clone())
+            Follower::open(
+                context.child(name),
+                genesis.clone(),
+                "follower",
+                source.clone(),
+            )
         };
         let follower = open("first").await.unwrap();
         while follower.step().await.unwrap() {}
         let top = node.mirror.view().height();
         assert_eq!(follower.mirror().view().height(), top);
         let entries = |view: &sealwire_contracts::View| -> Vec<_> {
-            view.entries().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+            view.entries()
+                .map(|(key, value)| (key.to_vec(), value.to_vec()))
+                .collect()
         };
-        assert_eq!(entries(&follower.mirror().view()), entries(&node.mirror.view()));
+        assert_eq!(
+            entries(&follower.mirror().view()),
+            entries(&node.mirror.view())
+        );
         let proven = follower.prove(&[b"c/consortium".to_vec()]).await.unwrap();
         assert_eq!(proven.height, top);
         let certified = follower.certified(top).await.unwrap();
@@ -96,7 +109,10 @@ fn a_follower_reaches_the_same_state_and_survives_a_restart() {
         drop(follower);
         let follower = open("second").await.unwrap();
         assert_eq!(follower.mirror().view().height(), top);
-        assert_eq!(entries(&follower.mirror().view()), entries(&node.mirror.view()));
+        assert_eq!(
+            entries(&follower.mirror().view()),
+            entries(&node.mirror.view())
+        );
         assert!(follower.bundle(top).await.is_some());
     });
 }
@@ -111,8 +127,9 @@ fn a_follower_refuses_wrong_certificates_and_stops_at_a_wrong_root() {
         let node = cluster.node(0).clone();
         let genesis = Arc::new(trial.genesis.clone());
         let source = Arc::new(FromNode(node.clone()));
-        let follower =
-            Follower::open(context.child("follower"), genesis, "follower", source).await.unwrap();
+        let follower = Follower::open(context.child("follower"), genesis, "follower", source)
+            .await
+            .unwrap();
         let good = node.bundle(1).await.unwrap();
 
         let mut bundle = good.clone();
@@ -123,18 +140,27 @@ fn a_follower_refuses_wrong_certificates_and_stops_at_a_wrong_root() {
         let mut bundle = good.clone();
         certify(&trial, &mut bundle, 2);
         let error = follower.take(vec![bundle]).await.unwrap_err();
-        assert!(matches!(error, FollowError::Finality(FinalityError::Signatures)), "{error}");
+        assert!(
+            matches!(error, FollowError::Finality(FinalityError::Signatures)),
+            "{error}"
+        );
         assert!(error.is_source());
 
         let mut bundle = good.clone();
         bundle.finality.as_mut().unwrap().signatures[0].0[5] ^= 1;
         let error = follower.take(vec![bundle]).await.unwrap_err();
-        assert!(matches!(error, FollowError::Finality(FinalityError::Signatures)));
+        assert!(matches!(
+            error,
+            FollowError::Finality(FinalityError::Signatures)
+        ));
 
         let mut bundle = good.clone();
         bundle.header.time_ms += 1;
         let error = follower.take(vec![bundle]).await.unwrap_err();
-        assert!(matches!(error, FollowError::Finality(FinalityError::Header)));
+        assert!(matches!(
+            error,
+            FollowError::Finality(FinalityError::Header)
+        ));
 
         let second = node.bundle(2).await.unwrap();
         let error = follower.take(vec![second]).await.unwrap_err();
@@ -146,7 +172,11 @@ fn a_follower_refuses_wrong_certificates_and_stops_at_a_wrong_root() {
         let error = follower.take(vec![bundle]).await.unwrap_err();
         assert!(matches!(error, FollowError::Root(1)), "{error}");
         assert!(!error.is_source(), "no other source can mend this");
-        assert_eq!(follower.mirror().view().height(), 0, "nothing of it is kept");
+        assert_eq!(
+            follower.mirror().view().height(),
+            0,
+            "nothing of it is kept"
+        );
 
         // The same certificate code over the true header is accepted.
         let mut bundle = good;

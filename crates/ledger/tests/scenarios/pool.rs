@@ -17,7 +17,10 @@ use crate::{
 };
 
 async fn refusal(node: &Node, tx: &Transaction) -> SubmitError {
-    node.mempool.submit(&tx.to_bytes()).await.expect_err("it must be refused")
+    node.mempool
+        .submit(&tx.to_bytes())
+        .await
+        .expect_err("it must be refused")
 }
 
 fn code(error: SubmitError) -> Code {
@@ -63,11 +66,17 @@ fn every_bad_transaction_gets_its_own_answer() {
         assert_eq!(code(refusal(&node, &unknown).await), Code::UnknownSender);
         let mut forged = good.clone();
         forged.body.nonce[0] ^= 1;
-        assert!(matches!(refusal(&node, &forged).await, SubmitError::Signature));
+        assert!(matches!(
+            refusal(&node, &forged).await,
+            SubmitError::Signature
+        ));
         assert_eq!(node.mempool.counts().pending, 0, "nothing bad is kept");
 
         node.mempool.submit(&good.to_bytes()).await.unwrap();
-        assert!(matches!(refusal(&node, &good).await, SubmitError::Pending(_)));
+        assert!(matches!(
+            refusal(&node, &good).await,
+            SubmitError::Pending(_)
+        ));
         cluster.wait(Duration::from_secs(2)).await;
         assert!(matches!(refusal(&node, &good).await, SubmitError::Final(_)));
     });
@@ -78,7 +87,10 @@ fn a_full_mempool_says_so_and_loses_nothing() {
     runner(2).start(|context| async move {
         let trial = Arc::new(Trial::new(2, 4, 0).unwrap());
         let mut cluster = Cluster::new(context, trial.clone()).await;
-        cluster.bounds = Bounds { count: 5, bytes: 1 << 20 };
+        cluster.bounds = Bounds {
+            count: 5,
+            bytes: 1 << 20,
+        };
         cluster.start_all().await;
         cluster.reach(1).await;
         // Two of four can't finalise anything, so what they take stays.
@@ -94,7 +106,11 @@ fn a_full_mempool_says_so_and_loses_nothing() {
         }
         let sixth = trial.transaction(0, 5, height + 500);
         assert!(matches!(refusal(&node, &sixth).await, SubmitError::Busy(full) if full.count == 5));
-        assert_eq!(node.mempool.counts().verified, 5, "what has no room isn't verified");
+        assert_eq!(
+            node.mempool.counts().verified,
+            5,
+            "what has no room isn't verified"
+        );
         cluster.start(2, true).await;
         cluster.start(3, true).await;
         cluster.wait(Duration::from_secs(30)).await;
