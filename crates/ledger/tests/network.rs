@@ -118,6 +118,76 @@ async fn a_consortium_over_sockets() {
         404
     );
 
+    // Every documented path answers, and answers with sense to nonsense.
+    let document: Value = serde_json::from_str(&api::openapi_json().unwrap()).unwrap();
+    let gateway = trial.gateways[0].id.to_string();
+    for path in document["paths"].as_object().unwrap().keys() {
+        if path == "/v1/events" || path == "/v1/transactions" {
+            continue;
+        }
+        let good = path
+            .replace(
+                "{id}",
+                if path.contains("transactions") {
+                    &id
+                } else {
+                    &gateway
+                },
+            )
+            .replace("{height}", "1")
+            .replace("{key}", "00")
+            .replace("{org}", "org00")
+            .replace("{topic}", "org00/gateway/x");
+        let good = format!("{}{good}?client={gateway}&action=connect", url(0));
+        let response = client.get(&good).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{good}");
+        if path.contains('{') {
+            let (start, end) = (path.find('{').unwrap(), path.find('}').unwrap());
+            let bad = format!("{}{}%23%23{}", url(0), &path[..start], &path[end + 1..]);
+            let (status, problem) = get(&client, bad.clone()).await;
+            assert_eq!(status, 400, "{bad}");
+            assert_eq!(problem["type"], "urn:sealwire:problem:argument", "{bad}");
+        }
+    }
+    let (status, body) = get(
+        &client,
+        format!("{}/v1/explain?client={gateway}&action=fly", url(0)),
+    )
+    .await;
+    assert_eq!((status, body["status"].as_u64()), (400, Some(400)));
+    let (status, body) = get(
+        &client,
+        format!(
+            "{}/v1/explain?client={gateway}&action=connect&proof=true",
+            url(0)
+        ),
+    )
+    .await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        body["value"]["reason"]["allowed"], false,
+        "a gateway isn't a client of gateways"
+    );
+
+    // The event stream tells of the next block.
+    let mut stream = client
+        .get(format!("{}/v1/events", url(0)))
+        .send()
+        .await
+        .unwrap();
+    let third = trial.transaction(1, 3, 500);
+    assert_eq!(post(3, third.to_bytes()).await.unwrap().status(), 202);
+    let mut told = String::new();
+    while !told.contains(&third.id().0.to_string()) {
+        let chunk = tokio::time::timeout(Duration::from_secs(20), stream.chunk());
+        told += std::str::from_utf8(&chunk.await.unwrap().unwrap().unwrap()).unwrap();
+    }
+    assert!(
+        told.contains("event: block") && told.contains("\"outcome\":\"Applied\""),
+        "{told}"
+    );
+    drop(stream);
+
     // A follower gets there too, and its proofs convince a verifier that has genesis alone.
     let settings = follower::FollowerSettings {
         genesis: genesis.clone(),
