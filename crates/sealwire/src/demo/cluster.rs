@@ -27,8 +27,10 @@ use crate::home::Home;
 const EVENTS_BACKLOG: usize = 4096;
 /// How long a child may take to stop before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(10);
-/// Pause before a dead child is started again.
+/// Pause before a dead child is started again; doubles while it keeps dying young.
 const RESTART_PAUSE: Duration = Duration::from_millis(300);
+/// Longest such pause.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Which program a child is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,10 +155,14 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self, mut child: Child) {
+        let mut pause = RESTART_PAUSE;
         loop {
+            let started = tokio::time::Instant::now();
             let pid = child.id();
             self.emit(serde_json::json!({ "event": "process-started", "pid": pid })).await;
             let stdout = child.stdout.take().expect("piped");
+            // Taken out, because waiting for a child closes what it still holds.
+            let stdin = child.stdin.take();
             let reader = tokio::spawn(forward(stdout, self.part.clone(), self.events.clone()));
             let status = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => None,
@@ -164,19 +170,23 @@ impl Keeper {
             };
             reader.abort();
             let Some(status) = status else {
-                drop(child.stdin.take());
+                drop(stdin);
                 if timeout(STOP_MAX, child.wait()).await.is_err() {
                     let _ = child.kill().await;
                 }
                 return;
             };
+            if started.elapsed() > RESTART_PAUSE_MAX {
+                pause = RESTART_PAUSE;
+            }
             let status = status.map(|status| status.to_string()).unwrap_or_default();
             let log = self.part.log_path(&self.home);
             self.emit(serde_json::json!({
                 "event": "process-died", "status": status, "log": log,
             }))
             .await;
-            tokio::time::sleep(RESTART_PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RESTART_PAUSE_MAX);
             match spawn(&self.program, &self.home, &self.part) {
                 Ok(next) => child = next,
                 Err(error) => {
