@@ -280,9 +280,10 @@ async fn a_measured_run_counts_what_became_final_and_verifies_each_once() {
     assert_eq!(report.transactions, count);
     assert!(report.latency_p50_ms <= report.latency_p99_ms);
     let verifications = report.verifications_per_validator.unwrap();
-    // A block may overtake the gossip of its last transactions; those are verified twice.
+    // Less than 1 where a validator took a block over that was final before it saw it; more only
+    // where a full mempool had no room for what it had verified.
     assert!(
-        (1.0..1.5).contains(&verifications),
+        (0.5..1.05).contains(&verifications),
         "{verifications} per transaction and validator"
     );
 }

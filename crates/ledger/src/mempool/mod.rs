@@ -100,6 +100,9 @@ struct Inner<T> {
     pool: Mutex<Pool>,
     /// Decoded keys of senders, by certificate.
     keys: Mutex<HashMap<CertId, PublicKey>>,
+    /// Held while transactions from peers, alone or in a block, are verified: so a block that
+    /// overtakes the gossip of its transactions doesn't make this node verify them twice.
+    peers: tokio::sync::Mutex<()>,
     /// Counts arrivals, for those who wait for one.
     arrivals: watch::Sender<u64>,
     /// Transactions that clients gave us and peers haven't been told of.
@@ -134,6 +137,7 @@ impl<T: Strategy> Mempool<T> {
             now_ms: Box::new(move || unix_ms(&clock)),
             pool: Mutex::new(Pool::new(bounds)),
             keys: Mutex::new(HashMap::new()),
+            peers: tokio::sync::Mutex::new(()),
             arrivals: watch::Sender::new(0),
             outbox: Mutex::new(Vec::new()),
             outbox_filled: Notify::new(),
@@ -166,6 +170,7 @@ impl<T: Strategy> Mempool<T> {
     /// Takes what a peer sent. Returns how many bytes strings were malformed or wrongly signed:
     /// an honest peer sends none.
     pub async fn admit(&self, items: Vec<Bytes>) -> usize {
+        let _peers = self.0.peers.lock().await;
         let mut bad = 0;
         let mut seen = HashSet::new();
         let mut to_verify = Vec::new();
@@ -203,13 +208,11 @@ impl<T: Strategy> Mempool<T> {
     /// wait here were verified when they came in; the others are verified now, in parallel, and
     /// kept, so that a block that comes to nothing doesn't cost them again.
     pub async fn verify_unseen(&self, items: Vec<(Tx, PublicKey)>) -> bool {
-        let unseen: Vec<_> = {
-            let pool = lock(&self.0.pool);
-            items
-                .into_iter()
-                .filter(|(tx, _)| pool.get(&tx.id()) != Some(tx))
-                .collect()
-        };
+        if self.unseen(items.clone()).is_empty() {
+            return true;
+        }
+        let _peers = self.0.peers.lock().await;
+        let unseen = self.unseen(items);
         if unseen.is_empty() {
             return true;
         }
@@ -223,6 +226,13 @@ impl<T: Strategy> Mempool<T> {
             }
         }
         all
+    }
+
+    /// Those that don't wait here.
+    fn unseen(&self, items: Vec<(Tx, PublicKey)>) -> Vec<(Tx, PublicKey)> {
+        let pool = lock(&self.0.pool);
+        let waits = |tx: &Tx| pool.get(&tx.id()) == Some(tx);
+        items.into_iter().filter(|(tx, _)| !waits(tx)).collect()
     }
 
     /// What the contracts ask of a transaction before they execute it, over the final state.
