@@ -362,7 +362,7 @@ pub enum Bench {
     Ledger {
         /// How many transactions.
         #[arg(long, default_value_t = 20_000, value_name = "N")]
-        transactions: usize,
+        transactions: u64,
     },
 }
 
