@@ -60,8 +60,8 @@ pub use consortium::GenesisError;
 pub use context::{Block, Sender};
 pub use decide::{Action, Decision, Reason};
 pub use execute::{
-    AuthError, BlockError, BlockExecution, Execution, authenticate, authenticate_with_key_bytes, begin_block, execute,
-    execute_block, footprint,
+    AuthError, BlockError, BlockExecution, Execution, authenticate, authenticate_with_key_bytes,
+    begin_block, execute, execute_block, footprint,
 };
 pub use outcome::{Code, Outcome};
 pub use queries::{BatchRecord, CertificateRecord, ClientRecord, GrantRecord, TopicRecord};

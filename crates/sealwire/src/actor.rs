@@ -56,7 +56,12 @@ impl Actor {
         let ledger = Arc::new(Ledger::of(&identity)?);
         let trust = Arc::new(Trust::new(identity.genesis(), Some(ledger.clone()))?);
         let keyring = Arc::new(Keyring::new(identity.clone(), ledger.clone()));
-        Ok(Self { identity, ledger, keyring, trust })
+        Ok(Self {
+            identity,
+            ledger,
+            keyring,
+            trust,
+        })
     }
 
     /// The gateway of `org`; without one, the first that the identity knows: its own organisation's.
@@ -67,7 +72,10 @@ impl Actor {
         let client = org.map(|org| ClientId::new(org, GATEWAY)).transpose()?;
         let found = self.identity.peers().gateway(client.as_ref()).cloned();
         found.with_context(|| match org {
-            Some(org) => format!("no gateway of '{org}' is known to {}", self.identity.client()),
+            Some(org) => format!(
+                "no gateway of '{org}' is known to {}",
+                self.identity.client()
+            ),
             None => format!("no gateway is known to {}", self.identity.client()),
         })
     }
@@ -81,7 +89,12 @@ impl Actor {
         let mut options = mqtt::Options::new(gateway.mqtt.clone());
         options.expect = Some(gateway.client.clone());
         self.connect_with(options).await.with_context(|| {
-            format!("{} can't log in at {} ({})", self.identity.client(), gateway.client, gateway.mqtt)
+            format!(
+                "{} can't log in at {} ({})",
+                self.identity.client(),
+                gateway.client,
+                gateway.mqtt
+            )
         })
     }
 
@@ -90,6 +103,12 @@ impl Actor {
     /// # Errors
     /// As [`mqtt::connect`].
     pub async fn connect_with(&self, options: mqtt::Options) -> Result<Session, mqtt::LoginError> {
-        mqtt::connect(&self.identity, self.keyring.clone(), self.trust.clone(), options).await
+        mqtt::connect(
+            &self.identity,
+            self.keyring.clone(),
+            self.trust.clone(),
+            options,
+        )
+        .await
     }
 }

@@ -24,7 +24,10 @@ pub async fn run(home: &Home, out: Output, command: Audit) -> Result<()> {
         Audit::Client { client } => format!("/v1/clients/{client}"),
         Audit::Clients { org } => format!("/v1/organisations/{org}/clients"),
         Audit::Events { client, kind: None } => format!("/v1/clients/{client}/events"),
-        Audit::Events { client, kind: Some(kind) } => {
+        Audit::Events {
+            client,
+            kind: Some(kind),
+        } => {
             format!("/v1/clients/{client}/events?kind={kind}")
         }
         Audit::Gateway { gateway } => format!("/v1/gateways/{gateway}/events"),
@@ -60,7 +63,12 @@ fn events_text<'a>(events: impl Iterator<Item = &'a Value>) -> String {
             ]
         })
         .collect();
-    table(&["time", "client", "event", "from", "topic", "reason", "height"], &rows)
+    table(
+        &[
+            "time", "client", "event", "from", "topic", "reason", "height",
+        ],
+        &rows,
+    )
 }
 
 /// Runs `sealwire status`.
@@ -85,7 +93,10 @@ pub async fn status(home: &Home, out: Output) -> Result<()> {
     }
     out.print(&services, |services| {
         let rows: Vec<_> = services.iter().map(service_row).collect();
-        table(&["organisation", "part", "address", "state", "height"], &rows)
+        table(
+            &["organisation", "part", "address", "state", "height"],
+            &rows,
+        )
     });
     Ok(())
 }
@@ -98,6 +109,10 @@ fn service_row(service: &Value) -> Vec<String> {
         text("part"),
         text("url"),
         if service["up"] == true { "up" } else { "away" }.to_owned(),
-        if height.is_null() { "-".to_owned() } else { height.to_string() },
+        if height.is_null() {
+            "-".to_owned()
+        } else {
+            height.to_string()
+        },
     ]
 }

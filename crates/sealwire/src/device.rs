@@ -47,16 +47,35 @@ pub async fn run(home: &Home, out: Output, command: Device) -> Result<()> {
             let text = serde_json::json!({
                 "client": client, "certificate": certificate, "height": applied.height,
             });
-            out.print(&text, |_| format!("{client} is revoked since height {}", applied.height));
+            out.print(&text, |_| {
+                format!("{client} is revoked since height {}", applied.height)
+            });
             Ok(())
         }
         Device::Token { actor, at, life_s } => token_for(home, out, &actor.client, &at, life_s),
-        Device::Publish { actor, at, topic, message, qos } => {
-            publish(&Actor::load(home, &actor.client)?, out, &at, &topic, message, qos).await
+        Device::Publish {
+            actor,
+            at,
+            topic,
+            message,
+            qos,
+        } => {
+            publish(
+                &Actor::load(home, &actor.client)?,
+                out,
+                &at,
+                &topic,
+                message,
+                qos,
+            )
+            .await
         }
-        Device::Subscribe { actor, at, topic, count } => {
-            subscribe(&Actor::load(home, &actor.client)?, out, &at, &topic, count).await
-        }
+        Device::Subscribe {
+            actor,
+            at,
+            topic,
+            count,
+        } => subscribe(&Actor::load(home, &actor.client)?, out, &at, &topic, count).await,
     }
 }
 
@@ -79,12 +98,7 @@ pub struct Enrolled {
 ///
 /// # Errors
 /// When the organisation's keys aren't here, the client exists, or the ledger refuses.
-pub async fn enrol(
-    home: &Home,
-    client: &ClientId,
-    role: EnrolRole,
-    days: u32,
-) -> Result<Enrolled> {
+pub async fn enrol(home: &Home, client: &ClientId, role: EnrolRole, days: u32) -> Result<Enrolled> {
     let org = client.org();
     let dir = home.client_dir(client);
     ensure!(
@@ -99,8 +113,15 @@ pub async fn enrol(
     let (root_key, root) = home::read_root(&home.org(&org))?;
     let staff = Actor::load(home, &ClientId::new(&org, OPERATOR)?)?;
     let key = SecretKey::generate(&mut rand::rng());
-    let certificate =
-        certify(&root_key, &root, client, role, &key, now_ms() / 1000, days.into())?;
+    let certificate = certify(
+        &root_key,
+        &root,
+        client,
+        role,
+        &key,
+        now_ms() / 1000,
+        days.into(),
+    )?;
     let applied = operator::register(&staff.ledger, &staff.identity, &certificate).await?;
     let peers = peers_for(&home.orgs_here()?, &org);
     let genesis = Arc::new(home.genesis()?);
@@ -130,7 +151,11 @@ fn token_for(home: &Home, out: Output, client: &ClientId, at: &At, life_s: u64) 
     );
     let actor = Actor::load(home, client)?;
     let gateway = actor.gateway(at.gateway.as_ref())?;
-    let token = token::create(&actor.identity, &gateway.client, Duration::from_secs(life_s));
+    let token = token::create(
+        &actor.identity,
+        &gateway.client,
+        Duration::from_secs(life_s),
+    );
     let document = serde_json::json!({
         "client": client, "gateway": gateway.client, "mqtt": gateway.mqtt, "token": token,
     });
@@ -172,12 +197,17 @@ async fn publish_one(
     content: &str,
     qos: QoS,
 ) -> Result<()> {
-    let delivery = session.send(topic, CONTENT_TYPE_DEFAULT, content.as_bytes(), qos).await?;
+    let delivery = session
+        .send(topic, CONTENT_TYPE_DEFAULT, content.as_bytes(), qos)
+        .await?;
     let sequence = delivery.confirmed().await?.map(|header| header.sequence);
-    out.line(&serde_json::json!({ "topic": topic, "sequence": sequence }), |_| match sequence {
-        Some(sequence) => format!("published to {topic}, sequence {sequence}"),
-        None => format!("published to {topic}"),
-    });
+    out.line(
+        &serde_json::json!({ "topic": topic, "sequence": sequence }),
+        |_| match sequence {
+            Some(sequence) => format!("published to {topic}, sequence {sequence}"),
+            None => format!("published to {topic}"),
+        },
+    );
     Ok(())
 }
 

@@ -13,7 +13,8 @@ use std::{collections::HashMap, net::Ipv4Addr, path::Path, sync::Arc, time::Dura
 
 use anyhow::{Context as _, Result, ensure};
 use sealwire_envelope::{
-    BlockBundle, Blob, CertId, ClientId, Genesis, PackageId, block::BUNDLE_MAX_BYTES,
+    Blob, BlockBundle, CertId, ClientId, Genesis, PackageId,
+    block::BUNDLE_MAX_BYTES,
     decode_bounded, encode,
     record::{ArchivedRecord, PackageManifest, RECORD_VERSION},
 };
@@ -52,17 +53,31 @@ pub async fn run(home: &Home, out: Output, args: &Fsck) -> Result<()> {
     let genesis = Arc::new(home.genesis()?);
     let url = format!("http://{}", home.org_config(&args.org)?.http);
     let http = reqwest::Client::new();
-    let status: serde_json::Value = async { http.get(format!("{url}/v1/status")).send().await?.json().await }
-        .await
-        .with_context(|| {
-            format!("{}'s node must be up for fsck: sealwire node --org {}", args.org, args.org)
-        })?;
-    let height = status["height"].as_u64().context("the node's status has no height")?;
+    let status: serde_json::Value = async {
+        http.get(format!("{url}/v1/status"))
+            .send()
+            .await?
+            .json()
+            .await
+    }
+    .await
+    .with_context(|| {
+        format!(
+            "{}'s node must be up for fsck: sealwire node --org {}",
+            args.org, args.org
+        )
+    })?;
+    let height = status["height"]
+        .as_u64()
+        .context("the node's status has no height")?;
 
     // Executing everything anew compares the state roots, and leaves the state to look into.
     let scratch = tempfile::tempdir().context("a scratch directory")?;
     let replay = replay(&genesis, scratch.path(), &url, height, out).await?;
-    let mut report = Report { state_roots: height, ..Report::default() };
+    let mut report = Report {
+        state_roots: height,
+        ..Report::default()
+    };
     check_blocks(&genesis, &http, &url, height, &replay, out, &mut report).await?;
     let archive = home.gateway_dir(&args.org).join("archive.sqlite");
     if archive.exists() {
@@ -71,7 +86,11 @@ pub async fn run(home: &Home, out: Output, args: &Fsck) -> Result<()> {
     }
     tokio::task::spawn_blocking(move || replay.stop()).await?;
     out.print(&report, text);
-    ensure!(report.faults.is_empty(), "{} faults found", report.faults.len());
+    ensure!(
+        report.faults.is_empty(),
+        "{} faults found",
+        report.faults.len()
+    );
     Ok(())
 }
 
@@ -117,7 +136,10 @@ async fn check_blocks(
     let bar = out.bar(height, "checking blocks");
     let mut parent = None;
     for height in 1..=height {
-        let response = http.get(format!("{url}/v1/bundles/{height}")).send().await?;
+        let response = http
+            .get(format!("{url}/v1/bundles/{height}"))
+            .send()
+            .await?;
         let bytes = response.error_for_status()?.bytes().await?;
         let bundle: BlockBundle = decode_bounded(&bytes, BUNDLE_MAX_BYTES)?;
         let faults = fsck::check_block(&bundle, parent.as_ref(), &validators, |id| {
@@ -128,7 +150,11 @@ async fn check_blocks(
                 })
                 .clone()
         });
-        report.faults.extend(faults.iter().map(|fault| format!("block {height}: {fault}")));
+        report.faults.extend(
+            faults
+                .iter()
+                .map(|fault| format!("block {height}: {fault}")),
+        );
         report.blocks += 1;
         report.transactions += bundle.transactions.len() as u64;
         report.certificates += u64::from(bundle.finality.is_some());
@@ -156,7 +182,9 @@ async fn check_archive(
     .fetch_all(&mut archive)
     .await?;
     for row in packages {
-        let id = PackageId(Sm3Digest::try_from(row.try_get::<Vec<u8>, _>(0)?.as_slice())?);
+        let id = PackageId(Sm3Digest::try_from(
+            row.try_get::<Vec<u8>, _>(0)?.as_slice(),
+        )?);
         let entry = replay.chain.mirror().view().package(&id).value;
         let Some(entry) = entry else {
             report.packages_not_anchored_yet += 1;
@@ -194,7 +222,9 @@ async fn check_archive(
                 payload: Blob(message.try_get(3)?),
             };
             records.push(encode(&record));
-            leaves.push(Sm3Digest::try_from(message.try_get::<Vec<u8>, _>(4)?.as_slice())?);
+            leaves.push(Sm3Digest::try_from(
+                message.try_get::<Vec<u8>, _>(4)?.as_slice(),
+            )?);
         }
         report.packages += 1;
         report.messages += records.len() as u64;

@@ -73,8 +73,12 @@ impl sealwire_gateway::Ledger for Followed {
 
     async fn outcome(&self, id: TxId) -> Option<Outcome> {
         let entry = self.view().outcome(&id).value?;
-        let refused = (!entry.code.is_applied()).then(|| format!("{:?} {}", entry.code, entry.detail));
-        Some(Outcome { height: entry.at.height, refused })
+        let refused =
+            (!entry.code.is_applied()).then(|| format!("{:?} {}", entry.code, entry.detail));
+        Some(Outcome {
+            height: entry.at.height,
+            refused,
+        })
     }
 }
 
@@ -97,7 +101,10 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
         threads: FOLLOWER_THREADS,
     };
     let follower = tokio::task::spawn_blocking(move || follower::launch(settings)).await??;
-    let ledger = Arc::new(Followed { chain: genesis.chain_id(), follower });
+    let ledger = Arc::new(Followed {
+        chain: genesis.chain_id(),
+        follower,
+    });
 
     let mut settings = Config::new(directory);
     settings.mqtt = config.mqtt;

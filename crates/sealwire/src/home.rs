@@ -231,7 +231,7 @@ pub fn read_root(dir: &Path) -> Result<(SecretKey, Certificate)> {
     let path = dir.join("root.pem");
     let pem = std::fs::read_to_string(&path)
         .with_context(|| format!("no certificate at {}", path.display()))?;
-    let certificate = Certificate::from_pem(&pem)
-        .with_context(|| format!("{} can't be used", path.display()))?;
+    let certificate =
+        Certificate::from_pem(&pem).with_context(|| format!("{} can't be used", path.display()))?;
     Ok((key, certificate))
 }

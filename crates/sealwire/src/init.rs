@@ -116,11 +116,18 @@ pub fn command(home: &Home, out: Output, args: Init) -> Result<()> {
             home.root().display()
         )];
         for org in &genesis.orgs {
-            lines.push(format!("  sealwire --home {} node --org {}", home.root().display(), org.org));
+            lines.push(format!(
+                "  sealwire --home {} node --org {}",
+                home.root().display(),
+                org.org
+            ));
         }
         if let Some(first) = genesis.orgs.first() {
             let home = home.root().display();
-            lines.push(format!("  sealwire --home {home} gateway --org {}", first.org));
+            lines.push(format!(
+                "  sealwire --home {home} gateway --org {}",
+                first.org
+            ));
         }
         lines.join("\n")
     });
@@ -181,7 +188,12 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
     };
     sealwire_contracts::consortium::check(&genesis).context("the new genesis is unsound")?;
     let shared = Arc::new(genesis.clone());
-    for Staff { dir, key, certificate } in staff {
+    for Staff {
+        dir,
+        key,
+        certificate,
+    } in staff
+    {
         let client: ClientId = certificate.name.parse()?;
         let peers = peers_for(&home_configs(home, &plan.orgs)?, &client.org());
         Identity::create(&dir, key, certificate, shared.clone(), peers, None)?;
@@ -210,7 +222,10 @@ pub fn peers_for(configs: &[OrgConfig], org: &OrgId) -> Peers {
         })
     };
     Peers {
-        ledger: ordered.iter().map(|config| format!("http://{}", config.http)).collect(),
+        ledger: ordered
+            .iter()
+            .map(|config| format!("http://{}", config.http))
+            .collect(),
         gateways: ordered.iter().filter_map(gateway).collect(),
     }
 }
@@ -264,13 +279,20 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
         let client = ClientId::new(org, name)?;
         let key = SecretKey::generate(rng);
         let certificate = certify(&root_key, &root, &client, role, &key, now_s, STAFF_DAYS)?;
-        staff.push(Staff { dir, key, certificate });
+        staff.push(Staff {
+            dir,
+            key,
+            certificate,
+        });
     }
     let genesis = OrgGenesis {
         org: org.clone(),
         root_cert_der: Blob(root.der().to_vec()),
         validator: validator.public_key().clone(),
-        certificates: staff.iter().map(|s| Blob(s.certificate.der().to_vec())).collect(),
+        certificates: staff
+            .iter()
+            .map(|s| Blob(s.certificate.der().to_vec()))
+            .collect(),
     };
     Ok(MadeOrg { genesis, staff })
 }

@@ -44,7 +44,12 @@ fn main() -> ExitCode {
 fn run(cli: Cli, out: Output) -> Result<()> {
     match cli.command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "sealwire", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "sealwire",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
         Command::Man => clap_mangen::Man::new(Cli::command())
@@ -57,18 +62,17 @@ fn run(cli: Cli, out: Output) -> Result<()> {
     }
 }
 
-async fn dispatch(
-    given: Option<std::path::PathBuf>,
-    out: Output,
-    command: Command,
-) -> Result<()> {
+async fn dispatch(given: Option<std::path::PathBuf>, out: Output, command: Command) -> Result<()> {
     // The demo and the benches choose a directory of their own when none is given.
     let command = match command {
         Command::Demo(args) => {
             let home = given.map(|root| Home::new(Some(root))).transpose()?;
             return demo::run(home, out, &args).await;
         }
-        Command::Bench(Bench::Login { devices, concurrency }) => {
+        Command::Bench(Bench::Login {
+            devices,
+            concurrency,
+        }) => {
             return bench::login::run(out, devices, concurrency).await;
         }
         Command::Bench(Bench::Ledger { transactions }) => {

@@ -45,7 +45,9 @@ pub async fn run(home: &Home, out: Output, args: &Node) -> Result<()> {
     let running = tokio::task::spawn_blocking(move || node::launch(settings)).await??;
     let url = format!("http://{}", running.http);
     let started = serde_json::json!({ "event": "started", "org": args.org, "http": url });
-    out.line(&started, |_| format!("{}'s validator serves its ledger at {url}", args.org));
+    out.line(&started, |_| {
+        format!("{}'s validator serves its ledger at {url}", args.org)
+    });
 
     let mut blocks = running.chain.mirror().subscribe();
     let stopped = until_stopped(args.until_stdin_closes);
@@ -89,8 +91,15 @@ fn tell(out: Output, genesis: &Genesis, block: &Final) {
             None => calls.push((name, 1)),
         }
     }
-    let refused = block.outcomes.iter().filter(|outcome| !outcome.code.is_applied()).count();
-    let words: Vec<_> = calls.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let refused = block
+        .outcomes
+        .iter()
+        .filter(|outcome| !outcome.code.is_applied())
+        .count();
+    let words: Vec<_> = calls
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
     let event = serde_json::json!({
         "event": "block", "height": header.height, "time_ms": header.time_ms,
         "proposer": proposer, "transactions": block.outcomes.len(), "refused": refused,
@@ -106,6 +115,9 @@ fn tell(out: Output, genesis: &Genesis, block: &Final) {
 }
 
 fn proposer(genesis: &Genesis, header: &Header) -> String {
-    let org = genesis.orgs.iter().find(|org| org.validator == header.proposer);
+    let org = genesis
+        .orgs
+        .iter()
+        .find(|org| org.validator == header.proposer);
     org.map_or_else(|| "unknown".to_owned(), |org| org.org.to_string())
 }

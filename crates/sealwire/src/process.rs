@@ -1,5 +1,7 @@
 //! What every long-running command does: log, raise limits, stop in order.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, Result};
 use tokio::io::AsyncReadExt as _;
 
@@ -9,7 +11,8 @@ const FILES_WANTED: u64 = 65_536;
 /// Starts logging to standard error: warnings, more with `-v`, filters from `SEALWIRE_LOG`.
 pub fn start_log(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        // The storage engine warns of every new, empty store.
+        0 => "warn,commonware_storage=error",
         1 => "info",
         _ => "debug",
     };
@@ -18,6 +21,7 @@ pub fn start_log(verbose: u8) {
     // A second start (in tests) changes nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }
@@ -61,5 +65,7 @@ async fn stdin_closed() {
 /// Milliseconds since 1970, by this machine's clock.
 pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }

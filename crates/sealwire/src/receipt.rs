@@ -23,7 +23,13 @@ use crate::{
 /// The command's.
 pub async fn run(home: &Home, out: Output, command: Receipt) -> Result<()> {
     match command {
-        Receipt::Export { actor, at, package, index, out: path } => {
+        Receipt::Export {
+            actor,
+            at,
+            package,
+            index,
+            out: path,
+        } => {
             let actor = Actor::load(home, &actor.client)?;
             let archive = archive_of(&actor, at.gateway.as_ref())?;
             let record = archive.record(&package, index).await?;

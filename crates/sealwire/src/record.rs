@@ -63,11 +63,7 @@ pub fn archive_of(actor: &Actor, org: Option<&OrgId>) -> Result<Archive> {
 ///
 /// # Errors
 /// When the gateway refuses or can't be reached.
-pub async fn list(
-    actor: &Actor,
-    org: Option<&OrgId>,
-    topic: &TopicName,
-) -> Result<Vec<Listed>> {
+pub async fn list(actor: &Actor, org: Option<&OrgId>, topic: &TopicName) -> Result<Vec<Listed>> {
     let archive = archive_of(actor, org)?;
     let mut packages = Vec::new();
     let mut after = 0;
@@ -87,7 +83,9 @@ fn row(listed: &Listed) -> Vec<String> {
         listed.count.to_string(),
         time_text(listed.from_ms),
         time_text(listed.to_ms),
-        listed.height.map_or_else(|| "not yet".to_owned(), |height| height.to_string()),
+        listed
+            .height
+            .map_or_else(|| "not yet".to_owned(), |height| height.to_string()),
     ]
 }
 
@@ -95,18 +93,17 @@ fn row(listed: &Listed) -> Vec<String> {
 ///
 /// # Errors
 /// When the gateway refuses, the package isn't what its id says, or the ledger doesn't have it.
-pub async fn fetch(
-    actor: &Actor,
-    org: Option<&OrgId>,
-    id: &PackageId,
-) -> Result<(Package, u64)> {
+pub async fn fetch(actor: &Actor, org: Option<&OrgId>, id: &PackageId) -> Result<(Package, u64)> {
     let package = archive_of(actor, org)?.package(id).await?;
     let entry = actor.ledger.package(id).await?;
     ensure!(
         entry.is_some(),
         "package {id} isn't anchored on the ledger yet: ask again in some seconds"
     );
-    let entry = entry.into_iter().next().map(|entry| (entry.anchor.root, entry.at.height));
+    let entry = entry
+        .into_iter()
+        .next()
+        .map(|entry| (entry.anchor.root, entry.at.height));
     let (root, height) = entry.unwrap_or_default();
     ensure!(
         root == package.manifest.root,

@@ -19,9 +19,10 @@ pub async fn run(out: Output, transactions: u64) -> Result<()> {
     ensure!(transactions > 0, "--transactions is at least 1");
     raise_file_limit();
     let dir = tempfile::tempdir().context("a directory for the bench")?;
-    out.note(format_args!("{transactions} transactions to four validators of this process"));
-    let report =
-        sealwire_ledger::bench::in_process(dir.path(), transactions, IN_FLIGHT).await?;
+    out.note(format_args!(
+        "{transactions} transactions to four validators of this process"
+    ));
+    let report = sealwire_ledger::bench::in_process(dir.path(), transactions, IN_FLIGHT).await?;
     out.print(&report, |r| {
         format!(
             "{} transactions final in {:.1} s: {:.0} per second, in {} blocks\n\
@@ -35,7 +36,8 @@ pub async fn run(out: Output, transactions: u64) -> Result<()> {
             r.latency_p50_ms,
             r.latency_p95_ms,
             r.latency_p99_ms,
-            r.cpu_us_per_transaction.map_or_else(|| "unknown".to_owned(), |us| us.to_string()),
+            r.cpu_us_per_transaction
+                .map_or_else(|| "unknown".to_owned(), |us| us.to_string()),
             r.verifications_per_validator
                 .map_or_else(|| "unknown".to_owned(), |count| format!("{count:.3}")),
         )

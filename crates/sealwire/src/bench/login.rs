@@ -17,9 +17,7 @@ use sealwire_client::{
     mqtt::{self, Options, Session},
 };
 use sealwire_contracts::Code;
-use sealwire_envelope::{
-    Blob, Call, ClientId, EventKind, RegisterCertificate,
-};
+use sealwire_envelope::{Blob, Call, ClientId, EventKind, RegisterCertificate};
 use sealwire_sm::{Role, SecretKey};
 use serde::Serialize;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
@@ -81,7 +79,10 @@ pub struct Report {
 /// # Errors
 /// When the services don't come up, a login fails, or one isn't on the ledger in the end.
 pub async fn run(out: Output, devices: usize, concurrency: usize) -> Result<()> {
-    ensure!(devices > 0 && concurrency > 0, "--devices and --concurrency are at least 1");
+    ensure!(
+        devices > 0 && concurrency > 0,
+        "--devices and --concurrency are at least 1"
+    );
     let files = raise_file_limit();
     let needed = devices as u64 + FILES_BESIDE;
     if files < needed {
@@ -107,18 +108,37 @@ pub async fn run(out: Output, devices: usize, concurrency: usize) -> Result<()> 
         }
     });
     let result = async {
-        let found = pid.wait_for(Option::is_some).await.context("the gateway's process")?;
+        let found = pid
+            .wait_for(Option::is_some)
+            .await
+            .context("the gateway's process")?;
         let pid = found.unwrap_or_default();
         drop(found);
-        measure(&home, out, &gateway, devices, concurrency, u32::try_from(pid)?).await
+        measure(
+            &home,
+            out,
+            &gateway,
+            devices,
+            concurrency,
+            u32::try_from(pid)?,
+        )
+        .await
     }
     .await;
     cluster.stop().await;
     listener.abort();
     let report = result?;
     out.print(&report, text);
-    ensure!(report.connected == devices, "{} of {devices} stayed connected", report.connected);
-    ensure!(report.on_ledger == devices, "{} of {devices} are on the ledger", report.on_ledger);
+    ensure!(
+        report.connected == devices,
+        "{} of {devices} stayed connected",
+        report.connected
+    );
+    ensure!(
+        report.on_ledger == devices,
+        "{} of {devices} are on the ledger",
+        report.on_ledger
+    );
     Ok(())
 }
 
@@ -128,7 +148,12 @@ fn make_consortium(home: &Home) -> Result<ClientId> {
         orgs.push((name.parse()?, free_addresses()?));
     }
     let gateway = ClientId::new(&orgs[0].0, GATEWAY)?;
-    let plan = Plan { name: "bench".to_owned(), orgs, block_interval_ms: 100, now_ms: now_ms() };
+    let plan = Plan {
+        name: "bench".to_owned(),
+        orgs,
+        block_interval_ms: 100,
+        now_ms: now_ms(),
+    };
     init::run(home, plan)?;
     Ok(gateway)
 }
@@ -148,7 +173,11 @@ async fn measure(
     let start = Instant::now();
     let identities = enrol_all(home, out, &operator, devices).await?;
     let registrations_per_s = devices as f64 / start.elapsed().as_secs_f64();
-    wait_for_follower(&config.gateway_http.to_string(), operator.ledger.height().await?).await?;
+    wait_for_follower(
+        &config.gateway_http.to_string(),
+        operator.ledger.height().await?,
+    )
+    .await?;
 
     let before = usage(gateway_pid)?;
     let start = Instant::now();
@@ -221,15 +250,18 @@ async fn enrol_all(
             async move {
                 let client = ClientId::new(&org, &format!("bench-{number}"))?;
                 let key = SecretKey::generate(&mut rand::rng());
-                let certificate =
-                    certify(root_key, root, &client, Role::Device, &key, now_s, 30)?;
+                let certificate = certify(root_key, root, &client, Role::Device, &key, now_s, 30)?;
                 let der = Blob(certificate.der().to_vec());
                 let call = Call::RegisterCertificate(RegisterCertificate { der });
                 let expiry = operator.ledger.height().await? + EXPIRY_BLOCKS;
                 let transaction = sign_until(&operator.identity, call, expiry);
                 let id = operator.ledger.submit(&transaction).await?;
                 let outcome = operator.ledger.outcome(id, expiry).await?;
-                ensure!(outcome.code == Code::Applied, "{client}: {}", outcome.detail);
+                ensure!(
+                    outcome.code == Code::Applied,
+                    "{client}: {}",
+                    outcome.detail
+                );
                 bar.inc(1);
                 Ok(Identity::in_memory(key, certificate, genesis)?)
             }
@@ -286,8 +318,13 @@ fn usage(pid: u32) -> Result<Usage> {
     let mut system = System::new().context("what processes use can't be read here")?;
     let kind = ProcessRefreshKind::nothing().with_cpu().with_memory();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, kind);
-    let process = system.process(pid).context("the gateway's process is gone")?;
-    Ok(Usage { cpu_ms: process.accumulated_cpu_time(), memory_bytes: process.memory() })
+    let process = system
+        .process(pid)
+        .context("the gateway's process is gone")?;
+    Ok(Usage {
+        cpu_ms: process.accumulated_cpu_time(),
+        memory_bytes: process.memory(),
+    })
 }
 
 fn text(report: &Report) -> String {

@@ -26,9 +26,16 @@ impl Percentiles {
         times.sort_unstable();
         let at = |part: f64| {
             let place = ((times.len() as f64 * part).ceil() as usize).clamp(1, times.len().max(1));
-            times.get(place - 1).map_or(0.0, |time| (time.as_secs_f64() * 1e5).round() / 100.0)
+            times
+                .get(place - 1)
+                .map_or(0.0, |time| (time.as_secs_f64() * 1e5).round() / 100.0)
         };
-        Self { p50_ms: at(0.5), p90_ms: at(0.9), p99_ms: at(0.99), max_ms: at(1.0) }
+        Self {
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            max_ms: at(1.0),
+        }
     }
 }
 

@@ -133,7 +133,12 @@ fn spawn(program: &Path, home: &Home, part: &Part) -> Result<Child> {
     command
         .args(["--json", "--home"])
         .arg(home.root())
-        .args([part.command(), "--org", part.org().as_str(), "--until-stdin-closes"])
+        .args([
+            part.command(),
+            "--org",
+            part.org().as_str(),
+            "--until-stdin-closes",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)
@@ -141,7 +146,9 @@ fn spawn(program: &Path, home: &Home, part: &Part) -> Result<Child> {
     // A group of its own: Ctrl-C reaches this process, which then stops the children in order.
     #[cfg(unix)]
     command.process_group(0);
-    command.spawn().with_context(|| format!("the {part} can't be started"))
+    command
+        .spawn()
+        .with_context(|| format!("the {part} can't be started"))
 }
 
 /// Keeps one child running until told to stop.
@@ -159,7 +166,8 @@ impl Keeper {
         loop {
             let started = tokio::time::Instant::now();
             let pid = child.id();
-            self.emit(serde_json::json!({ "event": "process-started", "pid": pid })).await;
+            self.emit(serde_json::json!({ "event": "process-started", "pid": pid }))
+                .await;
             let stdout = child.stdout.take().expect("piped");
             // Taken out, because waiting for a child closes what it still holds.
             let stdin = child.stdin.take();
@@ -191,7 +199,8 @@ impl Keeper {
                 Ok(next) => child = next,
                 Err(error) => {
                     let text = format!("{error:#}");
-                    self.emit(serde_json::json!({ "event": "process-lost", "error": text })).await;
+                    self.emit(serde_json::json!({ "event": "process-lost", "error": text }))
+                        .await;
                     return;
                 }
             }
@@ -199,19 +208,24 @@ impl Keeper {
     }
 
     async fn emit(&self, value: serde_json::Value) {
-        let _ = self.events.send(Event { part: self.part.clone(), value }).await;
+        let _ = self
+            .events
+            .send(Event {
+                part: self.part.clone(),
+                value,
+            })
+            .await;
     }
 }
 
-async fn forward(
-    stdout: tokio::process::ChildStdout,
-    part: Part,
-    events: mpsc::Sender<Event>,
-) {
+async fn forward(stdout: tokio::process::ChildStdout, part: Part, events: mpsc::Sender<Event>) {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if let Ok(value) = serde_json::from_str(&line) {
-            let event = Event { part: part.clone(), value };
+            let event = Event {
+                part: part.clone(),
+                value,
+            };
             if events.send(event).await.is_err() {
                 return;
             }
@@ -249,7 +263,10 @@ pub async fn wait_until_up(url: &str, height: u64, limit: Duration) -> Result<()
         }
     };
     if timeout(limit, wait).await.is_err() {
-        bail!("{url} isn't up after {} s: see the logs beside its data", limit.as_secs());
+        bail!(
+            "{url} isn't up after {} s: see the logs beside its data",
+            limit.as_secs()
+        );
     }
     Ok(())
 }

@@ -96,10 +96,14 @@ impl Machine {
         }
         if let Some(networks) = &mut self.networks {
             networks.refresh(true);
-            let (received, sent) = networks
-                .values()
-                .fold((0, 0), |(r, s), n| (r + n.total_received(), s + n.total_transmitted()));
-            records.push(Measurement::number("network-received", Some("B"), received as f64));
+            let (received, sent) = networks.values().fold((0, 0), |(r, s), n| {
+                (r + n.total_received(), s + n.total_transmitted())
+            });
+            records.push(Measurement::number(
+                "network-received",
+                Some("B"),
+                received as f64,
+            ));
             records.push(Measurement::number("network-sent", Some("B"), sent as f64));
         }
         if let Some(components) = &mut self.components {
@@ -107,7 +111,11 @@ impl Machine {
             for component in &*components {
                 if let Some(celsius) = component.temperature() {
                     let name = format!("temperature-{}", component.label());
-                    records.push(Measurement::number(name, Some("Cel"), round(celsius.into())));
+                    records.push(Measurement::number(
+                        name,
+                        Some("Cel"),
+                        round(celsius.into()),
+                    ));
                 }
             }
         }
@@ -144,11 +152,16 @@ impl Replay {
     fn parse(text: &str) -> Result<Self> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let split = |line: &str| -> Vec<String> {
-            line.split(',').map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
+            line.split(',')
+                .map(|cell| cell.trim().trim_matches('"').to_owned())
+                .collect()
         };
         let heads = split(lines.next().context("the file is empty")?);
         if !(2..=CSV_COLUMNS_MAX).contains(&heads.len()) {
-            bail!("need 2 to {CSV_COLUMNS_MAX} columns (time, then readings), got {}", heads.len());
+            bail!(
+                "need 2 to {CSV_COLUMNS_MAX} columns (time, then readings), got {}",
+                heads.len()
+            );
         }
         let mut rows = Vec::new();
         for (number, line) in lines.enumerate() {
@@ -166,7 +179,11 @@ impl Replay {
         if rows.is_empty() {
             bail!("there is a head but no row");
         }
-        Ok(Self { heads, rows, next: 0 })
+        Ok(Self {
+            heads,
+            rows,
+            next: 0,
+        })
     }
 
     /// The next row; after the last, the first again.
@@ -209,7 +226,10 @@ mod tests {
             r#"[{"bn":"acme.pump:","bt":1.5,"n":"flow","v":2.5},{"n":"state","vs":"open"},{"n":"recorded-at","vs":"1"}]"#
         );
         replay.read();
-        assert_eq!(replay.read()[0], Replay::parse("t,flow\n1,2.5").unwrap().read()[0]);
+        assert_eq!(
+            replay.read()[0],
+            Replay::parse("t,flow\n1,2.5").unwrap().read()[0]
+        );
     }
 
     #[test]
@@ -228,6 +248,10 @@ mod tests {
     #[test]
     fn this_machine_has_readings() {
         let records = Machine::new().read();
-        assert!(records.iter().any(|r| r.name == "memory-used" && r.value > Some(0.0)));
+        assert!(
+            records
+                .iter()
+                .any(|r| r.name == "memory-used" && r.value > Some(0.0))
+        );
     }
 }

@@ -3,8 +3,8 @@
 
 pub mod cluster;
 pub mod devices;
-pub mod once;
 mod narrate;
+pub mod once;
 mod tamper;
 
 use std::{
@@ -19,9 +19,7 @@ use sealwire_client::{
     mqtt::{Options, Reconnect},
     owner::Owner,
 };
-use sealwire_envelope::{
-    ClientId, OrgId, TopicMode, TopicName, message::CONTENT_TYPE_DEFAULT,
-};
+use sealwire_envelope::{ClientId, OrgId, TopicMode, TopicName, message::CONTENT_TYPE_DEFAULT};
 
 use crate::{
     actor::Actor,
@@ -92,8 +90,12 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
         for name in ORGS {
             orgs.push((name.parse()?, free_addresses()?));
         }
-        let plan =
-            Plan { name: "demo".to_owned(), orgs, block_interval_ms: 100, now_ms: now_ms() };
+        let plan = Plan {
+            name: "demo".to_owned(),
+            orgs,
+            block_interval_ms: 100,
+            now_ms: now_ms(),
+        };
         init::run(home, plan)?;
         for mut config in home.orgs_here()? {
             // Small packages, soon: one sees them come.
@@ -101,11 +103,17 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
             config.package_age_ms = 3_000;
             home.write_org_config(&config)?;
         }
-        out.note(format_args!("a new consortium in {}", home.root().display()));
+        out.note(format_args!(
+            "a new consortium in {}",
+            home.root().display()
+        ));
     }
     let configs = home.orgs_here()?;
     if configs.len() < GATEWAYS {
-        bail!("{} has fewer than {GATEWAYS} organisations: choose another --home", home.root().display());
+        bail!(
+            "{} has fewer than {GATEWAYS} organisations: choose another --home",
+            home.root().display()
+        );
     }
     Ok(configs.into_iter().map(|config| config.org).collect())
 }
@@ -123,7 +131,12 @@ pub fn free_addresses() -> Result<Addresses> {
         listeners.push(listener);
         Ok(address)
     };
-    Ok(Addresses { p2p: next()?, http: next()?, mqtt: next()?, gateway_http: next()? })
+    Ok(Addresses {
+        p2p: next()?,
+        http: next()?,
+        mqtt: next()?,
+        gateway_http: next()?,
+    })
 }
 
 /// Waits until every node has a block and both gateways answer.
@@ -164,7 +177,12 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
     let org = &orgs[0];
     let mut devices = tokio::task::JoinSet::new();
     let machine = ClientId::new(org, "this-machine")?;
-    devices.spawn(device(home.clone(), out, machine, Source::Machine(Machine::new())));
+    devices.spawn(device(
+        home.clone(),
+        out,
+        machine,
+        Source::Machine(Machine::new()),
+    ));
     for (number, path) in args.csv.iter().enumerate() {
         let client = ClientId::new(org, &format!("replay-{}", number + 1))?;
         let source = Source::Replay(Replay::open(path)?);
@@ -235,7 +253,9 @@ async fn device(home: Home, out: Output, client: ClientId, mut source: Source) -
     let actor = Actor::load(&home, &client)?;
     let topic: TopicName = format!("{}readings", client.topic_prefix()).parse()?;
     if actor.ledger.topic(&topic).await?.is_none() {
-        Owner::new(actor.keyring.clone()).register(&topic, TopicMode::Sealed).await?;
+        Owner::new(actor.keyring.clone())
+            .register(&topic, TopicMode::Sealed)
+            .await?;
     }
     let gateway = actor.gateway(None)?;
     loop {
@@ -256,7 +276,10 @@ async fn device(home: Home, out: Output, client: ClientId, mut source: Source) -
                 Source::Replay(replay) => replay.read(),
             };
             let content = senml(client.as_str(), now_ms(), records);
-            if let Err(error) = session.publish(&topic, CONTENT_TYPE_DEFAULT, &content).await {
+            if let Err(error) = session
+                .publish(&topic, CONTENT_TYPE_DEFAULT, &content)
+                .await
+            {
                 out.note(format_args!("{client}: {error}"));
             }
             tokio::time::sleep(READING_EVERY).await;

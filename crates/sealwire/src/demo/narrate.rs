@@ -38,7 +38,10 @@ pub async fn aloud(mut events: mpsc::Receiver<Event>, out: Output) {
 /// Tells only what went wrong.
 pub async fn quietly(mut events: mpsc::Receiver<Event>, out: Output) {
     while let Some(event) = events.recv().await {
-        if matches!(event.name(), "process-died" | "process-lost" | "ledger_refused") {
+        if matches!(
+            event.name(),
+            "process-died" | "process-lost" | "ledger_refused"
+        ) {
             out.note(format_args!("{}: {}", event.part, event.value));
         }
     }
@@ -64,7 +67,12 @@ fn sentence(event: &Event) -> Option<String> {
             text("calls")
         ),
         "logged_in" => {
-            format!("{} logged in by {} from {}", text("client"), text("method"), text("address"))
+            format!(
+                "{} logged in by {} from {}",
+                text("client"),
+                text("method"),
+                text("address")
+            )
         }
         "login_refused" => format!("login refused to {}: {}", text("client"), text("reason")),
         "logged_out" => format!("{} is gone: {}", text("client"), text("reason")),
@@ -89,9 +97,17 @@ fn sentence(event: &Event) -> Option<String> {
             text("count"),
             text("topic")
         ),
-        "anchored" => format!("{} package(s) anchored in block {}", text("packages"), text("height")),
+        "anchored" => format!(
+            "{} package(s) anchored in block {}",
+            text("packages"),
+            text("height")
+        ),
         "events_logged" => {
-            format!("{} connection events in block {}", text("events"), text("height"))
+            format!(
+                "{} connection events in block {}",
+                text("events"),
+                text("height")
+            )
         }
         "retrieved" => format!("{} fetched package {}", text("client"), short("package")),
         "retrieval_refused" => format!("fetch refused to {}: {}", text("client"), text("reason")),

@@ -23,7 +23,8 @@ use sealwire_client::{
 };
 use sealwire_envelope::{
     ClientId, EventKind, OrgId, PackageId, Rights, TopicMode, TopicName, encode,
-    message::CONTENT_TYPE_DEFAULT, record::{ArchivedRecord, Package},
+    message::CONTENT_TYPE_DEFAULT,
+    record::{ArchivedRecord, Package},
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -73,10 +74,16 @@ pub struct Report {
 
 /// Plays the story between the first two organisations of `orgs`.
 pub async fn play(home: &Home, out: Output, orgs: &[OrgId], messages: u64) -> Report {
-    let mut story = Story { out, steps: Vec::new() };
+    let mut story = Story {
+        out,
+        steps: Vec::new(),
+    };
     let ended = story.tell(home, orgs, messages).await;
     let ok = ended.is_ok() && story.steps.iter().all(|step| step.ok);
-    Report { ok, steps: story.steps }
+    Report {
+        ok,
+        steps: story.steps,
+    }
 }
 
 struct Story {
@@ -98,9 +105,17 @@ impl Story {
             Ok((value, detail)) => (true, detail, Some(value)),
             Err(error) => (false, format!("{error:#}"), None),
         };
-        let step = Step { step: name, ok, detail, took_ms: start.elapsed().as_millis() };
+        let step = Step {
+            step: name,
+            ok,
+            detail,
+            took_ms: start.elapsed().as_millis(),
+        };
         let mark = if ok { "ok  " } else { "FAIL" };
-        self.out.note(format_args!("{mark} {name}: {} ({} ms)", step.detail, step.took_ms));
+        self.out.note(format_args!(
+            "{mark} {name}: {} ({} ms)",
+            step.detail, step.took_ms
+        ));
         self.steps.push(step);
         value.ok_or(Failed)
     }
@@ -108,12 +123,19 @@ impl Story {
     async fn tell(&mut self, home: &Home, orgs: &[OrgId], messages: u64) -> Result<(), Failed> {
         // A name of its own per run, so that the story can be told again on the same ledger.
         let tag = format!("{:x}", now_ms());
-        let (a, b, topic) =
-            self.step("the story has its cast", async { cast(orgs, &tag) }).await?;
-        let a_actor = self.step("A enrols", enrolled(home, &a, EnrolRole::Device)).await?;
-        let b_actor = self.step("B enrols", enrolled(home, &b, EnrolRole::User)).await?;
+        let (a, b, topic) = self
+            .step("the story has its cast", async { cast(orgs, &tag) })
+            .await?;
+        let a_actor = self
+            .step("A enrols", enrolled(home, &a, EnrolRole::Device))
+            .await?;
+        let b_actor = self
+            .step("B enrols", enrolled(home, &b, EnrolRole::User))
+            .await?;
         let gateway = &orgs[0];
-        let a_session = self.step("A logs in by SM2", logged_in(&a_actor, gateway)).await?;
+        let a_session = self
+            .step("A logs in by SM2", logged_in(&a_actor, gateway))
+            .await?;
         let owner = Owner::new(a_actor.keyring.clone());
         self.step("A registers a topic", async {
             let applied = owner.register(&topic, TopicMode::Sealed).await?;
@@ -121,19 +143,33 @@ impl Story {
         })
         .await?;
         let mut sent = self
-            .step("A publishes readings at QoS 1", publish(&a_session, &topic, messages / 2))
+            .step(
+                "A publishes readings at QoS 1",
+                publish(&a_session, &topic, messages / 2),
+            )
             .await?;
-        let b_session = self.step("B logs in at A's gateway", logged_in(&b_actor, gateway)).await?;
-        self.step("B is refused the topic", refused(&b_session, &topic)).await?;
-        self.step("A grants B to subscribe and read", granted(&owner, &topic, &b, &b_actor))
+        let b_session = self
+            .step("B logs in at A's gateway", logged_in(&b_actor, gateway))
             .await?;
-        let mut subscription =
-            self.step("B subscribes", subscribed(&b_session, &topic)).await?;
+        self.step("B is refused the topic", refused(&b_session, &topic))
+            .await?;
+        self.step(
+            "A grants B to subscribe and read",
+            granted(&owner, &topic, &b, &b_actor),
+        )
+        .await?;
+        let mut subscription = self
+            .step("B subscribes", subscribed(&b_session, &topic))
+            .await?;
         let rest = messages - messages / 2;
-        let more =
-            self.step("A publishes the rest", publish(&a_session, &topic, rest)).await?;
-        self.step("B receives and decrypts all of them", received(&mut subscription, &more))
+        let more = self
+            .step("A publishes the rest", publish(&a_session, &topic, rest))
             .await?;
+        self.step(
+            "B receives and decrypts all of them",
+            received(&mut subscription, &more),
+        )
+        .await?;
         sent.extend(more);
         let packages = self
             .step(
@@ -142,7 +178,10 @@ impl Story {
             )
             .await?;
         let fetched = self
-            .step("B fetches the packages", fetched(&b_actor, gateway, &packages, &sent))
+            .step(
+                "B fetches the packages",
+                fetched(&b_actor, gateway, &packages, &sent),
+            )
             .await?;
         self.step(
             "B checks a receipt against genesis alone and finds A's byte",
@@ -166,8 +205,11 @@ impl Story {
         .await?;
         a_session.close().await;
         b_session.close().await;
-        self.step("the logins and the refusal are on the ledger", on_ledger(&a_actor, &a, &b))
-            .await
+        self.step(
+            "the logins and the refusal are on the ledger",
+            on_ledger(&a_actor, &a, &b),
+        )
+        .await
     }
 }
 
@@ -175,7 +217,10 @@ type Told<T> = Result<(T, String)>;
 
 fn cast(orgs: &[OrgId], tag: &str) -> Told<(ClientId, ClientId, TopicName)> {
     let [first, second, ..] = orgs else {
-        bail!("the story needs two organisations, this home has {}", orgs.len());
+        bail!(
+            "the story needs two organisations, this home has {}",
+            orgs.len()
+        );
     };
     let a = ClientId::new(first, &format!("press-{tag}"))?;
     let b = ClientId::new(second, &format!("analyst-{tag}"))?;
@@ -187,7 +232,13 @@ fn cast(orgs: &[OrgId], tag: &str) -> Told<(ClientId, ClientId, TopicName)> {
 async fn enrolled(home: &Home, client: &ClientId, role: EnrolRole) -> Told<Actor> {
     let enrolled = enrol(home, client, role, DAYS).await?;
     let actor = Actor::load(home, client)?;
-    Ok((actor, format!("{client} has a certificate since height {}", enrolled.height)))
+    Ok((
+        actor,
+        format!(
+            "{client} has a certificate since height {}",
+            enrolled.height
+        ),
+    ))
 }
 
 async fn logged_in(actor: &Actor, gateway: &OrgId) -> Told<Session> {
@@ -201,7 +252,10 @@ async fn logged_in(actor: &Actor, gateway: &OrgId) -> Told<Session> {
         }
     };
     let took = session.login_latency().as_millis();
-    let text = format!("{} at {gateway}'s gateway in {took} ms", actor.identity.client());
+    let text = format!(
+        "{} at {gateway}'s gateway in {took} ms",
+        actor.identity.client()
+    );
     Ok((session, text))
 }
 
@@ -214,8 +268,9 @@ async fn publish(session: &Session, topic: &TopicName, count: u64) -> Told<Vec<V
     for _ in 0..count {
         let device = session.identity().client().as_str();
         let content = senml(device, now_ms(), machine.read());
-        let delivery =
-            session.send(topic, CONTENT_TYPE_DEFAULT, &content, QoS::AtLeastOnce).await?;
+        let delivery = session
+            .send(topic, CONTENT_TYPE_DEFAULT, &content, QoS::AtLeastOnce)
+            .await?;
         in_flight.push_back(delivery);
         sent.push(content);
         if in_flight.len() >= IN_FLIGHT_MAX
@@ -269,9 +324,15 @@ async fn received(subscription: &mut Subscription, sent: &[Vec<u8>]) -> Told<()>
             .await
             .with_context(|| format!("message {index} of {} didn't come", sent.len()))?;
         let message = next.context("the subscription ended")??;
-        ensure!(message.content.as_slice() == expected, "message {index} isn't the one A sent");
+        ensure!(
+            message.content.as_slice() == expected,
+            "message {index} isn't the one A sent"
+        );
     }
-    Ok(((), format!("{} messages, in order, signed by A", sent.len())))
+    Ok((
+        (),
+        format!("{} messages, in order, signed by A", sent.len()),
+    ))
 }
 
 async fn anchored(
@@ -287,11 +348,23 @@ async fn anchored(
         let count: u64 = anchored.iter().map(|p| p.count).sum();
         if count == messages {
             let ids: Vec<_> = anchored.iter().map(|p| p.package).collect();
-            ensure!(ids.iter().collect::<BTreeSet<_>>().len() == ids.len(), "one is listed twice");
-            return Ok((ids, format!("{count} messages in {} packages", packages.len())));
+            ensure!(
+                ids.iter().collect::<BTreeSet<_>>().len() == ids.len(),
+                "one is listed twice"
+            );
+            return Ok((
+                ids,
+                format!("{count} messages in {} packages", packages.len()),
+            ));
         }
-        ensure!(count < messages, "{count} messages are anchored, A sent {messages}");
-        ensure!(start.elapsed() < STEP_MAX, "only {count} of {messages} messages are anchored");
+        ensure!(
+            count < messages,
+            "{count} messages are anchored, A sent {messages}"
+        );
+        ensure!(
+            start.elapsed() < STEP_MAX,
+            "only {count} of {messages} messages are anchored"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -307,12 +380,23 @@ async fn fetched(
     for id in packages {
         let (package, _) = record::fetch(actor, Some(gateway), id).await?;
         for stored in &package.records {
-            contents.push(archive::open(&actor.keyring, stored).await?.content.to_vec());
+            contents.push(
+                archive::open(&actor.keyring, stored)
+                    .await?
+                    .content
+                    .to_vec(),
+            );
         }
         fetched.push((*id, package));
     }
-    ensure!(contents == sent, "the archive's messages aren't those that A sent, in order");
-    let text = format!("{} messages decrypted, each the one that A sent", contents.len());
+    ensure!(
+        contents == sent,
+        "the archive's messages aren't those that A sent, in order"
+    );
+    let text = format!(
+        "{} messages decrypted, each the one that A sent",
+        contents.len()
+    );
     Ok((fetched, text))
 }
 
@@ -328,7 +412,11 @@ async fn receipt_holds(
     let archive = record::archive_of(actor, Some(gateway))?;
     let packaged = archive.record(id, index as u64).await?;
     let (document, _) = archive.receipt(&actor.ledger, &packaged).await?;
-    let path = actor.identity.home().context("B has no home")?.join("demo.receipt");
+    let path = actor
+        .identity
+        .home()
+        .context("B has no home")?
+        .join("demo.receipt");
     let bytes = encode(&document);
     std::fs::write(&path, &bytes)?;
 
@@ -336,7 +424,10 @@ async fn receipt_holds(
     let genesis = home.genesis()?;
     let verified = receipt::verify_file(&path, &genesis)?;
     let stored: ArchivedRecord = sealwire_envelope::decode(&packaged.record)?;
-    ensure!(verified.record == stored, "the receipt is of another message");
+    ensure!(
+        verified.record == stored,
+        "the receipt is of another message"
+    );
     let opened = archive::open(&actor.keyring, &packaged.record).await?;
     ensure!(
         Some(opened.content.as_slice()) == sent.last().map(Vec::as_slice),
@@ -347,7 +438,10 @@ async fn receipt_holds(
         let mut changed = bytes.clone();
         changed[place] ^= 1;
         std::fs::write(&path, &changed)?;
-        ensure!(receipt::verify_file(&path, &genesis).is_err(), "byte {place} could be changed");
+        ensure!(
+            receipt::verify_file(&path, &genesis).is_err(),
+            "byte {place} could be changed"
+        );
     }
     std::fs::write(&path, &bytes)?;
     let text = format!(
@@ -380,11 +474,17 @@ async fn revoked(
     .await
     .context("the subscription lives on")??;
     let took = start.elapsed().as_millis();
-    Ok(((), format!("{took} ms after height {}: {ended}", applied.height)))
+    Ok((
+        (),
+        format!("{took} ms after height {}: {ended}", applied.height),
+    ))
 }
 
 async fn fetch_refused(actor: &Actor, gateway: &OrgId, package: &PackageId) -> Told<()> {
-    match record::archive_of(actor, Some(gateway))?.package(package).await {
+    match record::archive_of(actor, Some(gateway))?
+        .package(package)
+        .await
+    {
         Err(FetchError::Refused(problem)) => Ok(((), format!("HTTP {}", problem.status))),
         Err(error) => Err(error.into()),
         Ok(_) => bail!("B could still fetch package {package}"),
@@ -412,7 +512,11 @@ async fn on_ledger(actor: &Actor, a: &ClientId, b: &ClientId) -> Told<()> {
         if missing.is_empty() {
             return Ok(((), format!("{} kinds of event found", wanted.len())));
         }
-        ensure!(start.elapsed() < STEP_MAX, "not on the ledger: {}", missing.join(", "));
+        ensure!(
+            start.elapsed() < STEP_MAX,
+            "not on the ledger: {}",
+            missing.join(", ")
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -9,10 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sealwire_client::archive::FetchError;
 use sealwire_envelope::{OrgId, PackageId, record::Package};
 use sealwire_receipt::merkle;
-use sqlx::{
-    Connection as _, Row as _, SqliteConnection,
-    sqlite::SqliteConnectOptions,
-};
+use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{actor::Actor, home::Home, record};
 
@@ -53,12 +50,28 @@ pub async fn flipped_byte_is_noticed(
 
     // The reader's own check, with no gateway in between.
     let mut records: Vec<Vec<u8>> = package.records.iter().map(|r| r.to_vec()).collect();
-    let anchor = actor.ledger.package(id).await?.context("the package isn't anchored")?.anchor;
-    ensure!(merkle::root_of(&records) == anchor.root, "the package isn't the anchored one");
+    let anchor = actor
+        .ledger
+        .package(id)
+        .await?
+        .context("the package isn't anchored")?
+        .anchor;
+    ensure!(
+        merkle::root_of(&records) == anchor.root,
+        "the package isn't the anchored one"
+    );
     *records[0].last_mut().context("the record is empty")? ^= 1;
-    ensure!(merkle::root_of(&records) != anchor.root, "the root doesn't depend on every byte");
-    record::fetch(actor, Some(gateway), id).await.context("the byte is back, but")?;
-    Ok(((), format!("by the gateway ({noticed}) and by the anchored root")))
+    ensure!(
+        merkle::root_of(&records) != anchor.root,
+        "the root doesn't depend on every byte"
+    );
+    record::fetch(actor, Some(gateway), id)
+        .await
+        .context("the byte is back, but")?;
+    Ok((
+        (),
+        format!("by the gateway ({noticed}) and by the anchored root"),
+    ))
 }
 
 async fn write(archive: &mut SqliteConnection, seq: i64, payload: &[u8]) -> Result<()> {
@@ -67,6 +80,9 @@ async fn write(archive: &mut SqliteConnection, seq: i64, payload: &[u8]) -> Resu
         .bind(seq)
         .execute(archive)
         .await?;
-    ensure!(done.rows_affected() == 1, "message {seq} isn't in the archive");
+    ensure!(
+        done.rows_affected() == 1,
+        "message {seq} isn't in the archive"
+    );
     Ok(())
 }

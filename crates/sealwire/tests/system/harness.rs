@@ -50,7 +50,10 @@ pub fn json(home: &Path, args: &[&str]) -> Value {
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -83,7 +86,9 @@ impl Demo {
         let seen = processes.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+                let Ok(event) = serde_json::from_str::<Value>(&line) else {
+                    continue;
+                };
                 match event["event"].as_str() {
                     Some("ready") => drop(told.send(event)),
                     Some("process-started") => {
@@ -96,12 +101,19 @@ impl Demo {
             }
         });
         let ready = ready.recv_timeout(PATIENCE).expect("the demo comes up");
-        Self { child, home: home.to_owned(), ready, processes }
+        Self {
+            child,
+            home: home.to_owned(),
+            ready,
+            processes,
+        }
     }
 
     /// The MQTT address of the first gateway: host and port.
     pub fn mqtt(&self) -> (String, String) {
-        let address = self.ready["services"][0]["mqtt"].as_str().expect("a gateway");
+        let address = self.ready["services"][0]["mqtt"]
+            .as_str()
+            .expect("a gateway");
         let (host, port) = address.rsplit_once(':').expect("host:port");
         (host.to_owned(), port.to_owned())
     }
@@ -109,7 +121,11 @@ impl Demo {
     /// The process that is `part` now.
     pub fn pid(&self, part: &str) -> Option<u64> {
         let processes = self.processes.lock().unwrap();
-        processes.iter().rev().find(|(name, _)| name == part).map(|(_, pid)| *pid)
+        processes
+            .iter()
+            .rev()
+            .find(|(name, _)| name == part)
+            .map(|(_, pid)| *pid)
     }
 
     /// Ends it in order, as Ctrl-C does.
@@ -130,5 +146,7 @@ impl Drop for Demo {
 
 /// Sends a signal by the `kill` program.
 pub fn signal(signal: &str, pid: u64) {
-    let _ = Command::new("kill").args([signal, &pid.to_string()]).status();
+    let _ = Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status();
 }

@@ -19,7 +19,13 @@ use serde_json::Value;
 
 use crate::harness::{Demo, PROGRAM, eventually, json, my_turn, sealwire, signal};
 
-const VICTIMS: [&str; 5] = ["acme node", "basin node", "cobalt node", "delta node", "acme gateway"];
+const VICTIMS: [&str; 5] = [
+    "acme node",
+    "basin node",
+    "cobalt node",
+    "delta node",
+    "acme gateway",
+];
 const KILLS: usize = 10;
 const TOPIC: &str = "acme/meter/t";
 
@@ -30,7 +36,15 @@ fn publish(home: &std::path::Path, stop: &AtomicBool, acknowledged: &Mutex<BTree
         let mut child = Command::new(PROGRAM)
             .arg("--home")
             .arg(home)
-            .args(["--json", "device", "publish", "--as", "acme.meter", "--topic", TOPIC])
+            .args([
+                "--json",
+                "device",
+                "publish",
+                "--as",
+                "acme.meter",
+                "--topic",
+                TOPIC,
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -45,7 +59,9 @@ fn publish(home: &std::path::Path, stop: &AtomicBool, acknowledged: &Mutex<BTree
                 break;
             }
             let Some(Ok(line)) = lines.next() else { break };
-            let Ok(answer) = serde_json::from_str::<Value>(&line) else { break };
+            let Ok(answer) = serde_json::from_str::<Value>(&line) else {
+                break;
+            };
             if answer["sequence"].is_u64() {
                 acknowledged.lock().unwrap().insert(number);
             } else {
@@ -60,7 +76,10 @@ fn publish(home: &std::path::Path, stop: &AtomicBool, acknowledged: &Mutex<BTree
 #[test]
 fn nothing_acknowledged_is_lost_when_processes_are_killed() {
     let _turn = my_turn();
-    let seed = std::env::var("SEALWIRE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let seed = std::env::var("SEALWIRE_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(1);
     eprintln!("SEALWIRE_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let dir = tempfile::tempdir().unwrap();
@@ -90,19 +109,32 @@ fn nothing_acknowledged_is_lost_when_processes_are_killed() {
         }
     }
     let before = acknowledged.lock().unwrap().len();
-    eventually("messages flow again", || acknowledged.lock().unwrap().len() > before + 20);
+    eventually("messages flow again", || {
+        acknowledged.lock().unwrap().len() > before + 20
+    });
     stop.store(true, Ordering::Relaxed);
     publisher.join().unwrap();
 
     let acknowledged = acknowledged.lock().unwrap().clone();
     let mut found = BTreeMap::new();
-    eventually("every acknowledged message is in an anchored package", || {
-        found = anchored(&home);
-        acknowledged.iter().all(|number| found.contains_key(number))
-    });
+    eventually(
+        "every acknowledged message is in an anchored package",
+        || {
+            found = anchored(&home);
+            acknowledged.iter().all(|number| found.contains_key(number))
+        },
+    );
     let report = json(&home, &["fsck", "--org", "acme"]);
-    assert_eq!(report["faults"].as_array().map(Vec::len), Some(0), "{report}");
-    eprintln!("{} acknowledged, {} archived, {report}", acknowledged.len(), found.len());
+    assert_eq!(
+        report["faults"].as_array().map(Vec::len),
+        Some(0),
+        "{report}"
+    );
+    eprintln!(
+        "{} acknowledged, {} archived, {report}",
+        acknowledged.len(),
+        found.len()
+    );
     demo.stop();
 }
 
@@ -118,7 +150,9 @@ fn anchored(home: &std::path::Path) -> BTreeMap<u64, usize> {
         let id = package["package"].as_str().unwrap();
         assert!(ids.insert(id.to_owned()), "package {id} is listed twice");
         let fetched = sealwire(home, &["record", "fetch", "--as", "acme.meter", id]);
-        let Ok(document) = serde_json::from_slice::<Value>(&fetched.stdout) else { continue };
+        let Ok(document) = serde_json::from_slice::<Value>(&fetched.stdout) else {
+            continue;
+        };
         for message in document["messages"].as_array().into_iter().flatten() {
             let number = message["content"].as_str().unwrap().parse().unwrap();
             *found.entry(number).or_default() += 1;

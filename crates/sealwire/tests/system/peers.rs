@@ -10,16 +10,23 @@ use crate::harness::{Demo, eventually, json, my_turn, sealwire};
 
 fn missing(peer: &str, install: &str) {
     let message = format!("SKIPPED: {peer} isn't installed ({install}); nothing was checked");
-    assert!(std::env::var_os("SEALWIRE_REQUIRE_PEERS").is_none(), "{message}");
+    assert!(
+        std::env::var_os("SEALWIRE_REQUIRE_PEERS").is_none(),
+        "{message}"
+    );
     eprintln!("{message}");
 }
 
 fn python_with_paho() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    [root.join(".venv/bin/python"), "python3".into()].into_iter().find(|python| {
-        let probe = Command::new(python).args(["-c", "import paho.mqtt.client"]).output();
-        probe.is_ok_and(|output| output.status.success())
-    })
+    [root.join(".venv/bin/python"), "python3".into()]
+        .into_iter()
+        .find(|python| {
+            let probe = Command::new(python)
+                .args(["-c", "import paho.mqtt.client"])
+                .output();
+            probe.is_ok_and(|output| output.status.success())
+        })
 }
 
 fn token(home: &Path, client: &str) -> String {
@@ -31,8 +38,26 @@ fn token(home: &Path, client: &str) -> String {
 fn open_topic(home: &Path) {
     json(home, &["device", "enrol", "acme.plain"]);
     json(home, &["device", "enrol", "acme.reader"]);
-    json(home, &["topic", "register", "--as", "acme.plain", "acme/plain/t", "--open"]);
-    let grant = ["topic", "grant", "--as", "acme.plain", "acme/plain/t", "--to", "acme.reader"];
+    json(
+        home,
+        &[
+            "topic",
+            "register",
+            "--as",
+            "acme.plain",
+            "acme/plain/t",
+            "--open",
+        ],
+    );
+    let grant = [
+        "topic",
+        "grant",
+        "--as",
+        "acme.plain",
+        "acme/plain/t",
+        "--to",
+        "acme.reader",
+    ];
     json(home, &grant);
     for (client, action) in [("acme.plain", "publish"), ("acme.reader", "subscribe")] {
         eventually("the grant is in force", || {
@@ -45,7 +70,11 @@ fn open_topic(home: &Path) {
 #[test]
 fn mosquitto_and_paho_log_in_with_a_token_and_exchange_messages() {
     let _turn = my_turn();
-    if Command::new("mosquitto_pub").arg("--help").output().is_err() {
+    if Command::new("mosquitto_pub")
+        .arg("--help")
+        .output()
+        .is_err()
+    {
         return missing("mosquitto_pub", "apt-get install mosquitto-clients");
     }
     let dir = tempfile::tempdir().unwrap();
@@ -57,13 +86,25 @@ fn mosquitto_and_paho_log_in_with_a_token_and_exchange_messages() {
         let password = token(&home, "acme.reader");
         let subscriber = Command::new("mosquitto_sub")
             .args(["-h", &host, "-p", &port, "-V", version, "-i", "acme.reader"])
-            .args(["-u", "acme.reader", "-P", &password, "-t", "acme/plain/t", "-q", "1"])
+            .args([
+                "-u",
+                "acme.reader",
+                "-P",
+                &password,
+                "-t",
+                "acme/plain/t",
+                "-q",
+                "1",
+            ])
             .args(["-C", "1", "-W", "60"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         eventually("the subscription is on the ledger", || {
-            let events = sealwire(&home, &["audit", "events", "acme.reader", "--kind", "subscribed"]);
+            let events = sealwire(
+                &home,
+                &["audit", "events", "acme.reader", "--kind", "subscribed"],
+            );
             let text = String::from_utf8_lossy(&events.stdout);
             text.matches("\"subscribed\"").count() >= if version == "mqttv5" { 2 } else { 1 }
         });
@@ -77,7 +118,11 @@ fn mosquitto_and_paho_log_in_with_a_token_and_exchange_messages() {
         };
         let password = token(&home, "acme.plain");
         let published = publish(&password, "acme/plain/t");
-        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+        assert!(
+            published.status.success(),
+            "{}",
+            String::from_utf8_lossy(&published.stderr)
+        );
         let received = subscriber.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&received.stdout).trim(), version);
         // A token is good once.
@@ -112,14 +157,23 @@ print("published")
 
 fn with_paho(home: &Path, host: &str, port: &str) {
     let Some(python) = python_with_paho() else {
-        return missing("PyPI's paho-mqtt", "python3 -m venv .venv && .venv/bin/pip install paho-mqtt");
+        return missing(
+            "PyPI's paho-mqtt",
+            "python3 -m venv .venv && .venv/bin/pip install paho-mqtt",
+        );
     };
     let password = token(home, "acme.plain");
-    let output = Command::new(python).args(["-c", PAHO, host, port, &password]).output().unwrap();
+    let output = Command::new(python)
+        .args(["-c", PAHO, host, port, &password])
+        .output()
+        .unwrap();
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(output.status.success() && text.contains("published"), "{text}");
+    assert!(
+        output.status.success() && text.contains("published"),
+        "{text}"
+    );
 }

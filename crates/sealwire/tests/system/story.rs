@@ -18,13 +18,23 @@ fn every_step_of_the_demo_holds() {
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["ok"], true);
     let steps = report["steps"].as_array().unwrap();
-    assert!(steps.len() >= 19 && steps.iter().all(|step| step["ok"] == true), "{text}");
+    assert!(
+        steps.len() >= 19 && steps.iter().all(|step| step["ok"] == true),
+        "{text}"
+    );
 }
 
 fn height(home: &Path) -> u64 {
     let status = json(home, &["status"]);
-    let nodes = status.as_array().unwrap().iter().filter(|s| s["part"] == "node");
-    nodes.filter_map(|node| node["status"]["height"].as_u64()).max().unwrap_or(0)
+    let nodes = status
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|s| s["part"] == "node");
+    nodes
+        .filter_map(|node| node["status"]["height"].as_u64())
+        .max()
+        .unwrap_or(0)
 }
 
 #[test]
@@ -43,7 +53,11 @@ fn a_restarted_demo_goes_on_with_the_same_ledger() {
     eventually("the ledger grows on", || height(&home) > before);
     // Nothing that either run wrote is damaged.
     let report = json(&home, &["fsck", "--org", "acme"]);
-    assert_eq!(report["faults"].as_array().map(Vec::len), Some(0), "{report}");
+    assert_eq!(
+        report["faults"].as_array().map(Vec::len),
+        Some(0),
+        "{report}"
+    );
     assert!(report["blocks"].as_u64() >= Some(before), "{report}");
 }
 
@@ -74,6 +88,9 @@ fn completions_man_page_and_help_are_there() {
         let output = Command::new(PROGRAM).args(args).output().unwrap();
         assert!(output.status.success());
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("enrol") || text.contains("sealwire"), "{args:?}");
+        assert!(
+            text.contains("enrol") || text.contains("sealwire"),
+            "{args:?}"
+        );
     }
 }
