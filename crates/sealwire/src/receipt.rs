@@ -14,7 +14,7 @@ use crate::{
     cli::Receipt,
     home::{Home, read_genesis},
     output::{Output, time_text},
-    record::archive_of,
+    record::{anchor_of, archive_of},
 };
 
 /// Runs the command.
@@ -33,6 +33,7 @@ pub async fn run(home: &Home, out: Output, command: Receipt) -> Result<()> {
             let actor = Actor::load(home, &actor.client)?;
             let archive = archive_of(&actor, at.gateway.as_ref())?;
             let record = archive.record(&package, index).await?;
+            anchor_of(&actor, &package).await?;
             let (receipt, verified) = archive.receipt(&actor.ledger, &record).await?;
             let bytes = encode(&receipt);
             std::fs::write(&path, &bytes)

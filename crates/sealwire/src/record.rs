@@ -1,7 +1,10 @@
 //! `sealwire record …`: list and fetch archived packages, as a client that has the right.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use sealwire_client::archive::{self, Archive, Listed};
+use sealwire_contracts::entry::PackageEntry;
 use sealwire_envelope::{OrgId, PackageId, TopicName, record::Package};
 use serde::Serialize;
 
@@ -14,6 +17,8 @@ use crate::{
 
 /// Packages on one page of a list.
 const PAGE: u32 = 1000;
+/// How long a package may take to show on the ledger node that is asked.
+const ANCHOR_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 ///
@@ -95,22 +100,34 @@ fn row(listed: &Listed) -> Vec<String> {
 /// When the gateway refuses, the package isn't what its id says, or the ledger doesn't have it.
 pub async fn fetch(actor: &Actor, org: Option<&OrgId>, id: &PackageId) -> Result<(Package, u64)> {
     let package = archive_of(actor, org)?.package(id).await?;
-    let entry = actor.ledger.package(id).await?;
-    ensure!(
-        entry.is_some(),
-        "package {id} isn't anchored on the ledger yet: ask again in some seconds"
-    );
-    let entry = entry
-        .into_iter()
-        .next()
-        .map(|entry| (entry.anchor.root, entry.at.height));
-    let (root, height) = entry.unwrap_or_default();
+    let PackageEntry { anchor, at, .. } = anchor_of(actor, id).await?;
+    let (root, height) = (anchor.root, at.height);
     ensure!(
         root == package.manifest.root,
         "package {id} isn't the one that was anchored: its root is {}, the ledger has {root}",
         package.manifest.root
     );
     Ok((package, height))
+}
+
+/// What the ledger holds of a package; waits a little, because the node that is asked may be some
+/// blocks behind the gateway's.
+///
+/// # Errors
+/// When the ledger doesn't have it, or no node answers.
+pub async fn anchor_of(actor: &Actor, id: &PackageId) -> Result<PackageEntry> {
+    let start = Instant::now();
+    loop {
+        if let Some(entry) = actor.ledger.package(id).await? {
+            actor.ledger.have_seen(entry.at.height);
+            return Ok(entry);
+        }
+        ensure!(
+            start.elapsed() < ANCHOR_WAIT,
+            "package {id} isn't anchored on the ledger yet: ask again in some seconds"
+        );
+        tokio::time::sleep(ANCHOR_WAIT / 20).await;
+    }
 }
 
 /// A message of a package, decrypted.

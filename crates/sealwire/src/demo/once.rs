@@ -301,6 +301,8 @@ async fn granted(owner: &Owner, topic: &TopicName, b: &ClientId, b_actor: &Actor
         ..Terms::default()
     };
     let applied = owner.grant(topic, b, terms).await?;
+    // B may ask another node than A did, one that is a block behind.
+    b_actor.ledger.have_seen(applied.height);
     let key = b_actor.ledger.grant(b, topic).await?;
     ensure!(key.is_some(), "the grant isn't in the ledger's state");
     Ok(((), format!("at height {}", applied.height)))
