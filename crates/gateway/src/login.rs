@@ -4,7 +4,7 @@
 //! CONNECT ─┬─ authentication method 'SM2' ─► AUTH challenge ─► AUTH answer ─┐
 //!          └─ user name and token ──────────────────────────────────────────┴─► one check ─► engine
 //! ```
-//! Formats and signatures are `sealwire_envelope::login`'s. Both ways end in [`admit`]: the state
+//! Formats and signatures are `sealwire_envelope::login`'s. Both ways end in `admit`: the state
 //! is fresh, the certificate is the client's present one, and live.
 //!
 //! # The MQTT client id

@@ -1,6 +1,6 @@
 //! The watcher: what a block takes away, live sessions lose at once.
 //!
-//! On every new height (and every [`TICK`], because certificates and grants also end by the clock)
+//! On every new height (and every `TICK`, because certificates and grants also end by the clock)
 //! each live session is checked again: its certificate, then each of its subscriptions. A revoked
 //! certificate closes the session. A subscription whose right ended is removed in the engine, and
 //! the session is closed with the reason: MQTT has no other way to tell a client that a

@@ -5,7 +5,7 @@
 //! - `version`, `chain` and `validators` are this ledger's.
 //! - Consensus itself compares height, parent, epoch, view and proposer with what it knows.
 //! - `time_ms` is greater than the parent's. A voter whose clock is more than
-//!   [`CLOCK_DRIFT_MAX`](crate::limits::CLOCK_DRIFT_MAX) behind waits, up to that long, and then
+//!   [`CLOCK_DRIFT_MAX`] behind waits, up to that long, and then
 //!   refuses. The clock of one voter never decides: a block that others made final is executed.
 //! - Every signature is its sender's.
 //! - `state_root`, `ops_root`, `ops_start`, `ops_end` are what execution gives here.

@@ -14,7 +14,7 @@
 //! | [`api`] | the HTTP interface |
 //! | [`node`] | a validator as a process runs it |
 //! | [`follower`] | a node that verifies and executes without voting |
-//! | [`bench`] | how many transactions a second |
+//! | [`mod@bench`] | how many transactions a second |
 //! | [`trial`] | a throwaway consortium for tests and benchmarks |
 //!
 //! This is the only crate that knows the consensus engine (`commonware-*`).

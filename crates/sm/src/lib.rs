@@ -18,7 +18,7 @@
 //! # Invariants
 //! - A signature is a function of key, domain and message: no randomness, so that a validator
 //!   that restarts can't sign two different votes by accident.
-//! - A signature made in one [`Domain`](key::Domain) never verifies in another.
+//! - A signature made in one [`Domain`] never verifies in another.
 //! - A secret key is in \[1, n-2\] (GB/T 32918.2 §6.1); n-1 is refused, it would divide by zero.
 //! - Secret bytes are zeroised when dropped, and no `Debug` prints them.
 

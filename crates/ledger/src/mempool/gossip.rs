@@ -3,7 +3,7 @@
 //! Every validator is linked to every other, so what a peer sent is not passed on. A message is a
 //! list of byte strings (`varint(count)`, then `varint(length) || bytes` each), each the encoding of
 //! one transaction. What peers couldn't take, because they were away or full, is told again every
-//! [`GOSSIP_AGAIN`](crate::limits::GOSSIP_AGAIN) until it is final or expired.
+//! [`GOSSIP_AGAIN`] until it is final or expired.
 
 use std::{collections::VecDeque, time::Duration};
 

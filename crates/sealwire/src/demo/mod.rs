@@ -181,7 +181,7 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
         home.clone(),
         out,
         machine,
-        Source::Machine(Machine::new()),
+        Source::Machine(Box::new(Machine::new())),
     ));
     for (number, path) in args.csv.iter().enumerate() {
         let client = ClientId::new(org, &format!("replay-{}", number + 1))?;
@@ -241,7 +241,7 @@ fn say_addresses(home: &Home, out: Output, orgs: &[OrgId]) -> Result<()> {
 
 /// Where a device's readings come from.
 enum Source {
-    Machine(Machine),
+    Machine(Box<Machine>),
     Replay(Replay),
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     time::{Duration, Instant},
@@ -61,8 +61,6 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// A running demo; dropping it ends it.
 pub struct Demo {
     child: Child,
-    /// Its home.
-    pub home: PathBuf,
     /// The services' addresses.
     pub ready: Value,
     /// Every process that was started: its part and id, the newest last.
@@ -103,7 +101,6 @@ impl Demo {
         let ready = ready.recv_timeout(PATIENCE).expect("the demo comes up");
         Self {
             child,
-            home: home.to_owned(),
             ready,
             processes,
         }
