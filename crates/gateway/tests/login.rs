@@ -310,27 +310,15 @@ async fn strangers_cost_little() {
     gateway.shutdown().await;
 }
 
-fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<usize>().ok());
-    pages.unwrap_or(0) * 4096
-}
-
-/// A measurement, not a check: `cargo test --release -p sealwire-gateway --test login -- --ignored
-/// --nocapture`. Clients and gateway share the process, so the figures are upper bounds.
+/// Fewer than a soft limit of 1,024 open files allows; `sealwire bench login` holds 2,000.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures"]
-async fn two_thousand_devices() {
-    const DEVICES: usize = 2_000;
+async fn four_hundred_devices_stay_connected_and_are_all_in_blocks() {
+    const DEVICES: usize = 400;
     let world = World::new();
     let gateway = world.gateway().await;
     let devices: Vec<_> = (0..DEVICES)
         .map(|i| world.device(&format!("d{i}")))
         .collect();
-    let (before, start) = (resident_bytes(), std::time::Instant::now());
     let mut wires = Vec::with_capacity(DEVICES);
     for batch in devices.chunks(50) {
         let logins = batch
@@ -341,12 +329,6 @@ async fn two_thousand_devices() {
             wires.push(wire);
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    let bytes = resident_bytes().saturating_sub(before) / DEVICES;
-    println!(
-        "{DEVICES} logins in {seconds:.2} s ({:.0}/s), {bytes} bytes per connection, client included",
-        DEVICES as f64 / seconds
-    );
     assert_eq!(gateway.sessions(), DEVICES);
     eventually("every login is in a block", async || {
         let blocks = world.ledger.blocks.lock().unwrap();

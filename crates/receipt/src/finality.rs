@@ -5,7 +5,7 @@
 //!
 //! The *validators* are the SM2 public keys that genesis names, one per organisation, as 33-byte
 //! compressed points, sorted ascending. Their digest, which every header carries, is
-//! `SM3("sealwire validators" || key_0 || key_1 || …)`.
+//! `SM3("sealwire validators" || CBOR of [key_0, key_1, …])`, each key a byte string.
 //!
 //! A *finality certificate* for a header is a bitmap over that list (`⌈n/8⌉` bytes, validator `i`
 //! is bit `i % 8`, least significant first, of byte `i / 8`; no bit at `n` or above) and one SM2

@@ -190,7 +190,10 @@ pub enum Device {
         /// The message.
         #[arg(long)]
         message: Option<String>,
-        /// MQTT quality of service: 0, 1 or 2. From 1 on, done means durable.
+        /// What the message is (a media type, RFC 6838); readers see it.
+        #[arg(long, default_value = "text/plain; charset=utf-8", value_name = "TYPE")]
+        content_type: String,
+        /// MQTT quality of service: 0, or 1 where done means that it is on the gateway's disk.
         #[arg(long, default_value_t = 1)]
         qos: u8,
     },

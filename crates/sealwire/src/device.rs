@@ -9,10 +9,7 @@ use sealwire_client::{
     mqtt::{QoS, ReceiveError, Session},
     operator, token,
 };
-use sealwire_envelope::{
-    CertId, ClientId, TopicFilter, TopicName, login::TOKEN_MAX_LIFE_S,
-    message::CONTENT_TYPE_DEFAULT,
-};
+use sealwire_envelope::{CertId, ClientId, TopicFilter, TopicName, login::TOKEN_MAX_LIFE_S};
 use sealwire_sm::{Role, SecretKey};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -58,15 +55,25 @@ pub async fn run(home: &Home, out: Output, command: Device) -> Result<()> {
             at,
             topic,
             message,
+            content_type,
             qos,
         } => {
+            let qos = match qos {
+                0 => QoS::AtMostOnce,
+                1 => QoS::AtLeastOnce,
+                other => bail!("--qos is 0 or 1, not {other}"),
+            };
+            let posting = Posting {
+                topic,
+                content_type,
+                qos,
+            };
             publish(
                 &Actor::load(home, &actor.client)?,
                 out,
                 &at,
-                &topic,
+                &posting,
                 message,
-                qos,
             )
             .await
         }
@@ -163,27 +170,27 @@ fn token_for(home: &Home, out: Output, client: &ClientId, at: &At, life_s: u64) 
     Ok(())
 }
 
+/// How messages are published.
+struct Posting {
+    topic: TopicName,
+    content_type: String,
+    qos: QoS,
+}
+
 async fn publish(
     actor: &Actor,
     out: Output,
     at: &At,
-    topic: &TopicName,
+    posting: &Posting,
     message: Option<String>,
-    qos: u8,
 ) -> Result<()> {
-    let qos = match qos {
-        0 => QoS::AtMostOnce,
-        1 => QoS::AtLeastOnce,
-        2 => QoS::ExactlyOnce,
-        other => bail!("--qos is 0, 1 or 2, not {other}"),
-    };
     let session = actor.connect(at.gateway.as_ref()).await?;
     if let Some(message) = message {
-        publish_one(&session, out, topic, &message, qos).await?;
+        publish_one(&session, out, posting, &message).await?;
     } else {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while let Some(line) = lines.next_line().await.context("standard input")? {
-            publish_one(&session, out, topic, &line, qos).await?;
+            publish_one(&session, out, posting, &line).await?;
         }
     }
     session.close().await;
@@ -193,21 +200,23 @@ async fn publish(
 async fn publish_one(
     session: &Session,
     out: Output,
-    topic: &TopicName,
+    posting: &Posting,
     content: &str,
-    qos: QoS,
 ) -> Result<()> {
+    let Posting {
+        topic,
+        content_type,
+        qos,
+    } = posting;
     let delivery = session
-        .send(topic, CONTENT_TYPE_DEFAULT, content.as_bytes(), qos)
+        .send(topic, content_type, content.as_bytes(), *qos)
         .await?;
     let sequence = delivery.confirmed().await?.map(|header| header.sequence);
-    out.line(
-        &serde_json::json!({ "topic": topic, "sequence": sequence }),
-        |_| match sequence {
-            Some(sequence) => format!("published to {topic}, sequence {sequence}"),
-            None => format!("published to {topic}"),
-        },
-    );
+    let document = serde_json::json!({ "topic": topic, "sequence": sequence });
+    out.line(&document, |_| match sequence {
+        Some(sequence) => format!("published to {topic}, sequence {sequence}"),
+        None => format!("published to {topic}"),
+    });
     Ok(())
 }
 
