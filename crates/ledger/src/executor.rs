@@ -16,8 +16,8 @@ use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::Spawner;
 use commonware_storage::Context;
 use sealwire_contracts::{
-    AuthError, Block, BlockError, Code, Fault, GenesisError, Missing, Outcome, Overlay, Read,
-    Writes, authenticate, begin_block, execute as execute_one, footprint,
+    AuthError, Block, BlockError, Fault, GenesisError, Missing, Outcome, Overlay, Read, Writes,
+    authenticate, begin_block, execute as execute_one, footprint,
 };
 use sealwire_envelope::{Genesis, TxId, proof::StateEntry};
 use sealwire_sm::PublicKey;
@@ -183,7 +183,7 @@ fn step(
         }
     };
     let execution = execute_one(tx.get(), index, block, state)?;
-    if inadmissible(execution.outcome.code) {
+    if execution.outcome.code.is_inadmissible() {
         return Ok(Step::Refused(execution.outcome));
     }
     Ok(Step::Included {
@@ -191,21 +191,6 @@ fn step(
         outcome: execution.outcome,
         writes: execution.writes,
     })
-}
-
-/// The codes that [`authenticate`] refuses with.
-fn inadmissible(code: Code) -> bool {
-    matches!(
-        code,
-        Code::WrongChain
-            | Code::Expired
-            | Code::ExpiryTooFar
-            | Code::Duplicate
-            | Code::UnknownSender
-            | Code::SenderRevoked
-            | Code::SenderNotYetValid
-            | Code::SenderExpired
-    )
 }
 
 async fn fetch<E: Context + Spawner>(

@@ -10,14 +10,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sealwire_client::identity::{GatewayPeer, Identity, Peers};
+use sealwire_client::{
+    identity::{GatewayPeer, Identity, Peers},
+    operator,
+};
 use sealwire_envelope::{
     Blob, ClientId, Genesis, OrgGenesis, OrgId,
     genesis::{GENESIS_VERSION, ORGS_MAX},
 };
 use sealwire_sm::{
     Certificate, Role, SecretKey,
-    cert::{Subject, issue, issue_root},
+    cert::{Subject, issue_root},
     keyfile,
 };
 
@@ -310,19 +313,13 @@ pub fn certify(
     now_s: u64,
     days: u64,
 ) -> Result<Certificate> {
-    let org = client.org();
-    let subject = Subject {
-        organisation: org.as_str(),
-        role,
-        name: client.as_str(),
-        not_before_s: now_s - 3600,
-        not_after_s: (now_s + days * DAY_S).min(root.not_after_s),
-    };
-    Ok(issue(
-        &mut rand::rng(),
+    Ok(operator::issue(
         root_key,
         root,
         key.public_key(),
-        &subject,
+        client,
+        role,
+        now_s - 3600,
+        (now_s + days * DAY_S).min(root.not_after_s),
     )?)
 }
