@@ -49,7 +49,10 @@ pub async fn register(
     ledger
         .call(
             operator,
-            Call::RegisterCertificate(RegisterCertificate { der }),
+            Call::RegisterCertificate(RegisterCertificate {
+                der,
+                enrolment: None,
+            }),
         )
         .await
 }

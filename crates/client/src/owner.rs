@@ -149,6 +149,7 @@ impl Owner {
             purpose: terms.purpose,
             epoch: entry.epoch,
             sealed_key,
+            note: None,
         });
         Ok(self.ledger().call(self.identity(), call).await?)
     }

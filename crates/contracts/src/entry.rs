@@ -79,7 +79,7 @@ pub struct CertificateEntry {
     #[n(0)]
     pub client: ClientId,
     /// As what.
-    #[cbor(n(1), with = "role")]
+    #[cbor(n(1), with = "sealwire_envelope::codec::role")]
     pub role: Role,
     /// First second of validity, Unix.
     #[n(2)]
@@ -289,41 +289,6 @@ pub struct BatchEntry {
     /// Its events.
     #[n(1)]
     pub items: Vec<BatchItem>,
-}
-
-/// Roles as stored: numbers that never change.
-mod role {
-    use minicbor::decode::Error as DecodeError;
-    use minicbor::encode::{Error as EncodeError, Write};
-    use minicbor::{Decoder, Encoder};
-    use sealwire_sm::cert::Role;
-
-    const NUMBERS: [(u8, Role); 6] = [
-        (0, Role::Root),
-        (1, Role::Operator),
-        (2, Role::Gateway),
-        (3, Role::Device),
-        (4, Role::User),
-        (5, Role::Validator),
-    ];
-
-    pub(super) fn encode<C, W: Write>(
-        role: &Role,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        let found = NUMBERS.iter().find(|(_, known)| known == role);
-        let (number, _) = found.ok_or_else(|| EncodeError::message("role without a number"))?;
-        e.u8(*number)?.ok()
-    }
-
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Role, DecodeError> {
-        let number = d.u8()?;
-        let found = NUMBERS.iter().find(|(known, _)| *known == number);
-        found
-            .map(|(_, role)| *role)
-            .ok_or_else(|| DecodeError::message("unknown role"))
-    }
 }
 
 /// What became of a transaction.

@@ -160,3 +160,48 @@ mod tests {
         ));
     }
 }
+
+/// Roles as stored and sent: numbers that never change.
+pub mod role {
+    use minicbor::{
+        Decoder, Encoder,
+        decode::Error as DecodeError,
+        encode::{Error as EncodeError, Write},
+    };
+    use sealwire_sm::Role;
+
+    const NUMBERS: [(u8, Role); 6] = [
+        (0, Role::Root),
+        (1, Role::Operator),
+        (2, Role::Gateway),
+        (3, Role::Device),
+        (4, Role::User),
+        (5, Role::Validator),
+    ];
+
+    /// Writes a role's number.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn encode<C, W: Write>(
+        role: &Role,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        let found = NUMBERS.iter().find(|(_, known)| known == role);
+        let (number, _) = found.ok_or_else(|| EncodeError::message("role without a number"))?;
+        e.u8(*number)?.ok()
+    }
+
+    /// Reads a role's number.
+    ///
+    /// # Errors
+    /// When no role has it.
+    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Role, DecodeError> {
+        let number = d.u8()?;
+        let found = NUMBERS.iter().find(|(known, _)| *known == number);
+        found
+            .map(|(_, role)| *role)
+            .ok_or_else(|| DecodeError::message("unknown role"))
+    }
+}

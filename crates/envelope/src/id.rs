@@ -245,6 +245,29 @@ digest_type! {
     PackageId
 }
 
+digest_type! {
+    /// An enrolment: SM3 of its code's public key.
+    EnrolmentId
+}
+digest_type! {
+    /// An authorisation key: SM3 of its public half.
+    AuthorisationId
+}
+
+impl EnrolmentId {
+    /// The enrolment whose code has this public key.
+    pub fn of(key: &sealwire_sm::PublicKey) -> Self {
+        Self(sealwire_sm::sm3(&[key.as_bytes()]))
+    }
+}
+
+impl AuthorisationId {
+    /// The authorisation key with this public half.
+    pub fn of(key: &sealwire_sm::PublicKey) -> Self {
+        Self(sealwire_sm::sm3(&[key.as_bytes()]))
+    }
+}
+
 /// Which of a topic's keys: counts from 0, one more at every rotation.
 #[derive(
     Clone,

@@ -12,11 +12,13 @@
 //! | [`transaction`] | what clients ask of the ledger |
 //! | [`block`] | header, finality certificate, bundle |
 //! | [`proof`], [`receipt`] | state proofs and receipts |
+//! | [`code`] | enrolment codes and authorisation keys as text |
 //! | [`login`] | MQTT logins and tokens, signed HTTP requests |
 //! | [`message`] | the encrypted, signed message (COSE) |
 //! | [`record`] | archived messages and packages |
 
 pub mod block;
+pub mod code;
 pub mod codec;
 pub mod genesis;
 pub mod id;
@@ -29,12 +31,20 @@ pub mod topic;
 pub mod transaction;
 
 pub use block::{BlockBundle, Finality, Header};
+pub use code::{Code, CodeError};
 pub use codec::{Blob, DecodeError, decode, decode_bounded, encode};
 pub use genesis::{Genesis, OrgGenesis};
-pub use id::{CertId, ChainId, ClientId, KeyEpoch, NameError, OrgId, PackageId, TxId};
+pub use id::{
+    AuthorisationId, CertId, ChainId, ClientId, EnrolmentId, KeyEpoch, NameError, OrgId, PackageId,
+    TxId,
+};
 pub use topic::{TopicFilter, TopicName};
 pub use transaction::{
-    Anchor, AnchorPackages, Call, ConnectionEvent, EventKind, GrantTopic, LogEvents, LogRetrieval,
-    RegisterCertificate, RegisterTopic, Retrieval, RevokeCertificate, RevokeGrant, Rights,
-    Rotation, SealedFor, TopicMode, Transaction, TxBody,
+    AcceptTopic, Anchor, AnchorPackages, AuthorisationKey, Call, ClientKey, CloseEnrolments,
+    CloseTopic, ConnectionEvent, CreateAuthorisation, DenyRequest, Enrolment, EnrolmentProof,
+    EpochKey, EventKind, GrantFilter, GrantTerms, GrantTopic, LogEvents, LogRetrieval,
+    OpenEnrolments, RedeemAuthorisation, RegisterCertificate, RegisterTopic, RenewCertificate,
+    RequestRights, ResumeCertificate, Retrieval, RevokeCertificate, RevokeFilter, RevokeGrant,
+    Rights, RotateTopic, Rotation, SealKeys, SealedFor, SetTemplate, SuspendCertificate, Template,
+    TopicKey, TopicMode, Transaction, TransferTopic, TxBody, UserProperty, WithdrawAuthorisation,
 };

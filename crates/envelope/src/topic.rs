@@ -9,7 +9,7 @@
 //! control characters, and don't start with `$` (the broker's own topics). Shared subscriptions
 //! (`$share/…`) are taken apart before they get here.
 
-use crate::id::{ClientId, NameError, text_type};
+use crate::id::{ClientId, NameError, OrgId, text_type};
 
 /// Longest topic, in bytes of UTF-8. MQTT allows 65,535; nobody needs them.
 pub const TOPIC_MAX_BYTES: usize = 256;
@@ -90,6 +90,23 @@ impl TopicFilter {
         TopicName::check(&self.0)
             .ok()
             .map(|()| TopicName(self.0.clone()))
+    }
+
+    /// The client in whose prefix every topic lies that it can match; none where there may be several.
+    pub fn owner(&self) -> Option<ClientId> {
+        let mut levels = self.levels();
+        let (org, name) = (levels.next()?, levels.next()?);
+        levels.next().filter(|rest| !rest.is_empty())?;
+        format!("{org}.{name}").parse().ok()
+    }
+
+    /// The organisation in whose prefix every topic lies that it can match; none where there may be
+    /// several.
+    pub fn org(&self) -> Option<OrgId> {
+        let mut levels = self.levels();
+        let org = levels.next()?;
+        levels.next()?;
+        org.parse().ok()
     }
 
     /// Whether a message on `name` goes to a subscriber of this filter (§4.7.1).
@@ -227,5 +244,19 @@ mod tests {
         assert_eq!(owner("acme/press-7"), None);
         assert_eq!(owner("acme/press-7/"), None);
         assert_eq!(owner("Acme/press-7/t"), None);
+        for (text, client, org) in [
+            ("acme/press-7/#", Some("acme.press-7"), Some("acme")),
+            ("acme/press-7/+/t", Some("acme.press-7"), Some("acme")),
+            ("acme/press-7", None, Some("acme")),
+            ("acme/+/t", None, Some("acme")),
+            ("acme/#", None, Some("acme")),
+            ("acme", None, None),
+            ("+/press-7/t", None, None),
+            ("#", None, None),
+        ] {
+            let found = filter(text);
+            assert_eq!(found.owner(), client.map(|c| c.parse().unwrap()), "{text}");
+            assert_eq!(found.org(), org.map(|o| o.parse().unwrap()), "{text}");
+        }
     }
 }

@@ -311,6 +311,7 @@ async fn a_grant_with_a_time_range_opens_no_more() {
                 .public_key()
                 .seal(&mut rand::rng(), scene.key.expose()),
         )),
+        note: None,
     };
     scene
         .world

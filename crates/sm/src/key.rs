@@ -39,6 +39,10 @@ impl Domain {
     pub const MESSAGE: Self = Self("sealwire-message-v1");
     /// An HTTP request, by the client.
     pub const REQUEST: Self = Self("sealwire-request-v1");
+    /// That the holder of an enrolment code wants a certificate for a key.
+    pub const ENROLMENT: Self = Self("sealwire-enrolment-v1");
+    /// That the holder of an authorisation key redeems it for a client.
+    pub const AUTHORISATION: Self = Self("sealwire-authorisation-v1");
     /// A consensus vote, by a validator.
     pub const VOTE: Self = Self("sealwire-vote-v1");
     /// A handshake or gossip between ledger nodes.

@@ -442,7 +442,10 @@ impl World {
     pub fn client(&self, org: &Org, name: &str, role: Role) -> Client {
         let (key, certificate) = org.issue(name, role);
         let der = Blob(certificate.der().to_vec());
-        let call = Call::RegisterCertificate(RegisterCertificate { der });
+        let call = Call::RegisterCertificate(RegisterCertificate {
+            der,
+            enrolment: None,
+        });
         self.chain.call(&org.operator.0, &org.operator.1, call);
         self.stranger(key, certificate, name)
     }

@@ -264,6 +264,7 @@ pub fn grant(name: &str, grantee: &str) -> GrantTopic {
         purpose: "test".into(),
         epoch: KeyEpoch(0),
         sealed_key: Some(sealed(2)),
+        note: None,
     }
 }
 

@@ -149,6 +149,7 @@ fn calls() -> Vec<Call> {
     vec![
         Call::RegisterCertificate(RegisterCertificate {
             der: vec![0x30; 200].into(),
+            enrolment: None,
         }),
         Call::RevokeCertificate(RevokeCertificate {
             certificate: CertId(digest("certificate")),
@@ -174,6 +175,7 @@ fn calls() -> Vec<Call> {
             purpose: "maintenance".into(),
             epoch: KeyEpoch(0),
             sealed_key: sealed(2),
+            note: None,
         }),
         Call::RevokeGrant(RevokeGrant {
             topic: topic("org1/pump/pressure"),

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use minicbor::{Decode, Encode};
 use sealwire_envelope::{
-    Anchor, AnchorPackages, Blob, BlockBundle, Call, ClientId, ConnectionEvent, EventKind,
+    Anchor, AnchorPackages, Blob, BlockBundle, Call, ClientId, Code, ConnectionEvent, EventKind,
     Finality, GrantTopic, Header, KeyEpoch, LogEvents, LogRetrieval, PackageId,
     RegisterCertificate, RegisterTopic, Retrieval, RevokeCertificate, RevokeGrant, Rights,
     Rotation, SealedFor, TopicFilter, TopicMode, TopicName, Transaction, TxBody,
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Examples,
+    calls::By,
     messages::{manifest, package},
     world::*,
 };
@@ -152,7 +153,10 @@ pub fn genesis() -> Examples {
 
 /// A topic's key, sealed to the key `byte`.
 fn sealed_to(byte: u8) -> Blob {
-    let secret = key(byte);
+    sealed_to_key(&key(byte))
+}
+
+fn sealed_to_key(secret: &SecretKey) -> Blob {
     let sealed = secret
         .public_key()
         .seal(&mut Fixed::new("seal"), topic_key().expose());
@@ -222,6 +226,7 @@ fn grant(full: bool) -> GrantTopic {
         purpose: "maintenance".to_owned(),
         epoch: KeyEpoch(0),
         sealed_key: full.then(|| sealed_to(READER)),
+        note: None,
     }
 }
 
@@ -288,11 +293,12 @@ pub fn transactions() -> Examples {
         digest: sm3(&[b"handed out"]),
         time_ms: NOW_MS,
     };
-    examples([
+    let mut all = examples([
         by_operator(
             "register-certificate",
             Call::RegisterCertificate(RegisterCertificate {
                 der: device.der().into(),
+                enrolment: None,
             }),
         ),
         by_operator(
@@ -329,6 +335,36 @@ pub fn transactions() -> Examples {
                 events: vec![event(false), event(true)],
             }),
         ),
+    ]);
+    for (name, by, call) in crate::calls::calls(sealed_to_key) {
+        let sender = match by {
+            By::Operator => &operator,
+            By::Device => &device,
+            By::Reader => &reader(),
+        };
+        all.insert(name.to_owned(), transaction(name, sender, by.byte(), call));
+    }
+    all
+}
+
+/// Codes as text, with the key pair each is.
+pub fn codes() -> Examples {
+    let show = |code: Code| {
+        let key = code.key();
+        let text = code.reveal();
+        assert_eq!(
+            text.parse::<Code>().expect("a code").key().public_key(),
+            key.public_key()
+        );
+        json!({
+            "text": text.as_str(),
+            "secret_key": hex::encode(key.expose()),
+            "public_key": hex::encode(key.public_key().as_bytes()),
+        })
+    };
+    examples([
+        ("enrolment", show(crate::calls::enrolment_code())),
+        ("authorisation", show(crate::calls::authorisation_key())),
     ])
 }
 

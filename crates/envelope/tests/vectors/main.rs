@@ -11,6 +11,7 @@
 //! Where a change is meant: `SEALWIRE_BLESS=1 cargo test -p sealwire-envelope --test vectors`
 //! writes the files and the document's blocks anew. Say in the commit why old bytes still work or need not.
 
+mod calls;
 mod document;
 mod examples;
 mod messages;
@@ -27,6 +28,7 @@ pub type Examples = Map<String, Value>;
 fn files() -> Vec<(&'static str, Examples)> {
     vec![
         ("block", examples::blocks()),
+        ("code", examples::codes()),
         ("genesis", examples::genesis()),
         ("login", messages::logins()),
         ("message", messages::messages()),

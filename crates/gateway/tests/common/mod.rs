@@ -356,7 +356,10 @@ impl World {
         let der = Blob(person.certificate.der().to_vec());
         self.ledger.call(
             &org.operator,
-            Call::RegisterCertificate(RegisterCertificate { der }),
+            Call::RegisterCertificate(RegisterCertificate {
+                der,
+                enrolment: None,
+            }),
         );
         person
     }
@@ -393,6 +396,7 @@ impl World {
             purpose: "test".into(),
             epoch,
             sealed_key: key.map(|key| seal_to(grantee, key)),
+            note: None,
         };
         self.ledger.call(owner, Call::GrantTopic(call));
     }

@@ -252,7 +252,10 @@ async fn enrol_all(
                 let key = SecretKey::generate(&mut rand::rng());
                 let certificate = certify(root_key, root, &client, Role::Device, &key, now_s, 30)?;
                 let der = Blob(certificate.der().to_vec());
-                let call = Call::RegisterCertificate(RegisterCertificate { der });
+                let call = Call::RegisterCertificate(RegisterCertificate {
+                    der,
+                    enrolment: None,
+                });
                 let expiry = operator.ledger.height().await? + EXPIRY_BLOCKS;
                 let transaction = sign_until(&operator.identity, call, expiry);
                 let id = operator.ledger.submit(&transaction).await?;
