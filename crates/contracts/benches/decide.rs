@@ -89,7 +89,10 @@ fn entries(n: u32) -> [(Vec<u8>, Vec<u8>); 5] {
     [
         (
             keys::client(&client),
-            encode(&ClientEntry { certificate: id }),
+            encode(&ClientEntry {
+                certificate: id,
+                since: Moment::default(),
+            }),
         ),
         (keys::certificate(&id), encode(&certificate)),
         (keys::topic(&topic), encode(&entry)),

@@ -146,7 +146,13 @@ fn found_organisation(
         }
         let id = CertId(certificate.id());
         writes.put(keys::certificate(&id), bytes(&entry));
-        writes.put(client_key, bytes(&ClientEntry { certificate: id }));
+        writes.put(
+            client_key,
+            bytes(&ClientEntry {
+                certificate: id,
+                since: at,
+            }),
+        );
     }
     let entry = Organisation {
         root_der: org.root_cert_der.clone(),

@@ -4,6 +4,8 @@ use sealwire_envelope::{CertId, ChainId, ClientId, OrgId};
 use sealwire_sm::cert::Role;
 
 use crate::entry::Moment;
+use crate::history::Versioned;
+use crate::keys;
 use crate::outcome::{Code, Refusal};
 use crate::state::{Fault, Missing, Overlay, Read, Writes, touch};
 
@@ -143,6 +145,22 @@ impl<'a, R: Read> Context<'a, R> {
         let mut write = Writes::new();
         write.put(key, bytes(entry));
         self.state.merge(write);
+    }
+
+    /// Writes a new version of an entry, and keeps the one that was in force before this block.
+    pub(crate) fn amend<T: minicbor::Encode<()> + Versioned>(
+        &mut self,
+        key: Vec<u8>,
+        old: Option<&T>,
+        new: &T,
+    ) {
+        debug_assert_eq!(new.since().height, self.block.height);
+        if let Some(old) = old
+            && old.since().height < self.block.height
+        {
+            self.put(keys::history(self.block.height, &key), old);
+        }
+        self.put(key, new);
     }
 
     pub(crate) fn allow(&self, roles: &[Role]) -> Result<(), Refusal> {

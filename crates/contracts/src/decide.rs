@@ -5,24 +5,32 @@
 //! 1. The client's certificate must be registered, not revoked and valid now.
 //! 2. Its role must be device or user: operators, gateways and validators don't act over MQTT.
 //! 3. *Connect*: allowed.
-//! 4. *Subscribe* with wildcards: allowed if the whole filter lies under the client's own prefix (there,
-//!    only the client's own topics can be). A grant names one topic, so none covers a wildcard.
-//! 5. Anything else names one topic. It must be registered.
+//! 4. *Subscribe* with wildcards: allowed if the whole filter lies under the client's own prefix, or if one
+//!    filter that the client of that prefix granted covers it. A topic that it matches may belong to
+//!    somebody else by now: whoever delivers must ask again for each topic.
+//! 5. Anything else names one topic. It must be registered. A closed one takes no publish or subscribe.
 //! 6. Its owner may do everything.
-//! 7. Others need a grant that isn't revoked, hasn't expired and names the right.
+//! 7. Others need a grant that isn't revoked, hasn't expired and names the right: of this topic, or of a
+//!    filter of the owner's that matches it; to verify, also one of the owner's organisation.
+//! 8. *Verify* is nothing on an open topic: whoever gets its records reads them. That takes `read`.
 //!
-//! A decision costs at most four look-ups (client, certificate, topic, grant), however many grants there
-//! are: gateways ask per publish. A test counts them.
+//! A decision costs at most six look-ups (client, certificate, topic, grant, two lists of granted filters),
+//! however many grants there are: gateways ask per publish. A test counts them.
+//!
+//! The same rules answer for an earlier height ([`crate::View::decide_at`]) and for a grant that isn't
+//! made yet ([`crate::View::suppose`]).
 //!
 //! A decision is about the client's *present* certificate, which it names: a gateway whose session was
 //! opened with another certificate must end that session.
 
-use sealwire_envelope::{CertId, ClientId, Rights, TopicFilter, TopicName};
+use sealwire_envelope::{CertId, ClientId, Rights, TopicFilter, TopicMode, TopicName};
 use sealwire_sm::cert::Role;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
-use crate::entry::{CertificateEntry, CertificateStatus, ClientEntry, GrantEntry, TopicEntry};
-use crate::keys;
+use crate::entry::{
+    CertificateEntry, CertificateStatus, ClientEntry, GrantEntry, TopicEntry, WideEntry,
+};
+use crate::keys::{self, Granter};
 use crate::topics::TOPIC_ROLES;
 use crate::view::{key_as_hex, keys_as_hex};
 
@@ -39,6 +47,8 @@ pub enum Action<'a> {
     Read(&'a TopicName),
     /// Have a function computed over a topic's records.
     Compute(&'a TopicName),
+    /// Fetch archived records of a topic as they are stored, to check digests and counts.
+    Verify(&'a TopicName),
 }
 
 impl Action<'_> {
@@ -50,6 +60,7 @@ impl Action<'_> {
             Self::Subscribe(_) => Some(Rights::SUBSCRIBE),
             Self::Read(_) => Some(Rights::READ),
             Self::Compute(_) => Some(Rights::COMPUTE),
+            Self::Verify(_) => Some(Rights::VERIFY),
         }
     }
 }
@@ -98,7 +109,9 @@ reasons! {
     GrantRevoked = 22, "The topic's owner revoked the grant.";
     GrantExpired = 23, "The grant has expired: the topic's owner must grant again.";
     RightNotGranted = 24, "The grant doesn't name this right.";
-    FilterNotCovered = 25, "No single granted topic covers the whole filter: subscribe to each granted topic by name.";
+    FilterNotCovered = 25, "No single grant covers the whole filter: subscribe to what is granted, by name.";
+    TopicClosed = 26, "The topic is closed: its records can be read, nothing new comes.";
+    VerifyOpenTopic = 27, "The topic is open, so whoever gets its records reads them: its owner must grant read.";
 }
 
 impl Reason {
@@ -163,7 +176,8 @@ impl Decision {
 
 /// Entries without copies: what [`crate::View`] is to this module, and a counter to its test.
 pub(crate) trait Lookup {
-    fn lookup(&self, key: &[u8]) -> Option<&[u8]>;
+    /// The entry under `key`; every key that was looked at goes into `used`.
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]>;
 }
 
 struct Judge<'a, L> {
@@ -174,34 +188,21 @@ struct Judge<'a, L> {
 impl<L: Lookup> Judge<'_, L> {
     fn entry<T: for<'b> minicbor::Decode<'b, ()>>(&mut self, key: Vec<u8>) -> Option<T> {
         // An entry that doesn't decode was written by no contract. Absent is the answer that denies.
-        let entry = self
-            .state
-            .lookup(&key)
-            .and_then(|bytes| minicbor::decode(bytes).ok());
-        self.decision.keys.push(key);
-        entry
+        self.state
+            .lookup(key, &mut self.decision.keys)
+            .and_then(|bytes| minicbor::decode(bytes).ok())
     }
 
     fn judge(&mut self, client: &ClientId, action: &Action<'_>, now_s: u64) -> Reason {
         if let Some(denied) = self.judge_client(client, now_s) {
             return denied;
         }
-        let (Some(right), Some(topic)) = (action.right(), topic_of(action)) else {
-            return match action {
-                Action::Subscribe(filter) if is_under(filter, client) => Reason::Owner,
-                Action::Subscribe(_) => Reason::FilterNotCovered,
-                _ => Reason::MayConnect,
-            };
-        };
-        let Some(entry) = self.entry::<TopicEntry>(keys::topic(&topic)) else {
-            return Reason::UnknownTopic;
-        };
-        let is_owner = entry.owner == *client;
-        self.decision.topic = Some(entry);
-        if is_owner {
-            Reason::Owner
-        } else {
-            self.judge_grant(client, &topic, right, now_s)
+        match target_of(action) {
+            None => Reason::MayConnect,
+            Some((right, Target::Topic(topic))) => self.judge_topic(client, &topic, right, now_s),
+            Some((right, Target::Filter(filter))) => {
+                self.judge_filter(client, filter, right, now_s)
+            }
         }
     }
 
@@ -226,6 +227,66 @@ impl<L: Lookup> Judge<'_, L> {
         }
     }
 
+    fn judge_topic(
+        &mut self,
+        client: &ClientId,
+        topic: &TopicName,
+        right: Rights,
+        now_s: u64,
+    ) -> Reason {
+        let Some(entry) = self.entry::<TopicEntry>(keys::topic(topic)) else {
+            return Reason::UnknownTopic;
+        };
+        let (owner, mode, closed) = (entry.owner.clone(), entry.mode, entry.closed.is_some());
+        self.decision.topic = Some(entry);
+        if closed && right.intersects(Rights::PUBLISH | Rights::SUBSCRIBE) {
+            return Reason::TopicClosed;
+        }
+        if owner == *client {
+            return Reason::Owner;
+        }
+        if right == Rights::VERIFY && mode == TopicMode::Open {
+            return Reason::VerifyOpenTopic;
+        }
+        let direct = self.judge_grant(client, topic, right, now_s);
+        if direct.allows() {
+            return direct;
+        }
+        let org = owner.org();
+        let filter = topic.to_filter();
+        let wide = self.judge_wide(client, Granter::Client(owner), &filter, right, now_s);
+        let wide = if wide.allows() || right != Rights::VERIFY {
+            wide
+        } else {
+            strongest(
+                wide,
+                self.judge_wide(client, Granter::Org(org), &filter, right, now_s),
+            )
+        };
+        strongest(direct, wide)
+    }
+
+    /// A subscription with wildcards.
+    fn judge_filter(
+        &mut self,
+        client: &ClientId,
+        filter: &TopicFilter,
+        right: Rights,
+        now_s: u64,
+    ) -> Reason {
+        match filter.owner() {
+            Some(owner) if owner == *client => Reason::Owner,
+            Some(owner) => {
+                let granter = Granter::Client(owner);
+                match self.judge_wide(client, granter, filter, right, now_s) {
+                    Reason::NoGrant => Reason::FilterNotCovered,
+                    reason => reason,
+                }
+            }
+            None => Reason::FilterNotCovered,
+        }
+    }
+
     fn judge_grant(
         &mut self,
         client: &ClientId,
@@ -237,35 +298,90 @@ impl<L: Lookup> Judge<'_, L> {
         let Some(grant) = self.entry::<GrantEntry>(key.clone()) else {
             return Reason::NoGrant;
         };
-        let reason = if grant.revoked.is_some() {
-            Reason::GrantRevoked
-        } else if grant.is_expired(now_s) {
-            Reason::GrantExpired
-        } else if !grant.rights.contains(right) {
-            Reason::RightNotGranted
-        } else {
-            Reason::Granted
-        };
+        let reason = terms_allow(&grant, right, now_s);
         self.decision.grant = Some(grant);
         self.decision.grant_key = Some(key);
         reason
     }
-}
 
-/// The one topic that an action names; none for connecting and for wildcards.
-fn topic_of(action: &Action<'_>) -> Option<TopicName> {
-    match action {
-        Action::Connect => None,
-        Action::Publish(topic) | Action::Read(topic) | Action::Compute(topic) => {
-            Some((*topic).clone())
+    /// Filters that one granted: the first that covers and allows decides, else the last that covers.
+    fn judge_wide(
+        &mut self,
+        client: &ClientId,
+        granter: Granter,
+        filter: &TopicFilter,
+        right: Rights,
+        now_s: u64,
+    ) -> Reason {
+        let key = keys::wide(client, &granter);
+        let Some(entry) = self.entry::<WideEntry>(key.clone()) else {
+            return Reason::NoGrant;
+        };
+        let mut reason = Reason::NoGrant;
+        for wide in entry.grants {
+            if !wide.filter.covers(filter) {
+                continue;
+            }
+            let this = terms_allow(&wide.grant, right, now_s);
+            if reason != Reason::NoGrant && !this.allows() {
+                continue;
+            }
+            reason = this;
+            // A direct grant that denies stays named only until a filter says more.
+            if this.allows() || self.decision.grant.is_none() {
+                self.decision.grant = Some(wide.grant);
+                self.decision.grant_key = Some(key.clone());
+            }
+            if this.allows() {
+                break;
+            }
         }
-        Action::Subscribe(filter) => filter.to_name(),
+        reason
     }
 }
 
-/// Whether a filter can only match topics under the client's own prefix.
-fn is_under(filter: &TopicFilter, client: &ClientId) -> bool {
-    filter.as_str().starts_with(client.topic_prefix().as_str())
+fn terms_allow(grant: &GrantEntry, right: Rights, now_s: u64) -> Reason {
+    if grant.revoked.is_some() {
+        Reason::GrantRevoked
+    } else if grant.is_expired(now_s) {
+        Reason::GrantExpired
+    } else if !grant.rights.contains(right) {
+        Reason::RightNotGranted
+    } else {
+        Reason::Granted
+    }
+}
+
+/// The reason that says more: one that allows, else the first that isn't 'nothing was granted'.
+fn strongest(first: Reason, second: Reason) -> Reason {
+    if second.allows() || (first == Reason::NoGrant && !first.allows()) {
+        second
+    } else {
+        first
+    }
+}
+
+/// What an action is about.
+enum Target<'a> {
+    Topic(TopicName),
+    /// Has a wildcard.
+    Filter(&'a TopicFilter),
+}
+
+/// The right that an action takes, and on what; none for connecting.
+fn target_of<'a>(action: &Action<'a>) -> Option<(Rights, Target<'a>)> {
+    let target = match action {
+        Action::Connect => return None,
+        Action::Publish(topic)
+        | Action::Read(topic)
+        | Action::Compute(topic)
+        | Action::Verify(topic) => Target::Topic((*topic).clone()),
+        Action::Subscribe(filter) => match filter.to_name() {
+            Some(topic) => Target::Topic(topic),
+            None => Target::Filter(filter),
+        },
+    };
+    Some((action.right()?, target))
 }
 
 pub(crate) fn decide<L: Lookup>(
@@ -308,9 +424,11 @@ mod tests {
     }
 
     impl Lookup for Counter {
-        fn lookup(&self, key: &[u8]) -> Option<&[u8]> {
+        fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
             self.lookups.set(self.lookups.get() + 1);
-            self.entries.get(key).map(Vec::as_slice)
+            let entry = self.entries.get(&key).map(Vec::as_slice);
+            used.push(key);
+            entry
         }
     }
 
@@ -333,6 +451,8 @@ mod tests {
             mode: TopicMode::Sealed,
             epoch: KeyEpoch(0),
             registered: Moment::default(),
+            changed: None,
+            closed: None,
         };
         let grant = GrantEntry {
             rights: Rights::ALL,
@@ -347,7 +467,10 @@ mod tests {
         let mut entries = BTreeMap::new();
         entries.insert(
             keys::client(&client),
-            encode(&ClientEntry { certificate: id }),
+            encode(&ClientEntry {
+                certificate: id,
+                since: Moment::default(),
+            }),
         );
         entries.insert(keys::certificate(&id), encode(&certificate));
         for n in 0..grants {

@@ -5,8 +5,8 @@
 
 use minicbor::{Decode, Encode};
 use sealwire_envelope::{
-    Anchor, Blob, CertId, ChainId, ClientId, ConnectionEvent, KeyEpoch, OrgId, Retrieval, Rights,
-    TopicMode,
+    Anchor, Blob, CertId, ChainId, ClientId, ConnectionEvent, EpochKey, GrantTerms, KeyEpoch,
+    OrgId, Retrieval, Rights, TopicFilter, TopicMode,
 };
 use sealwire_sm::cert::Role;
 
@@ -137,6 +137,9 @@ pub struct ClientEntry {
     /// Id of that certificate; whether it is live stands in its own entry.
     #[n(0)]
     pub certificate: CertId,
+    /// Since when it is that one.
+    #[n(1)]
+    pub since: Moment,
 }
 
 /// A registered topic.
@@ -155,6 +158,27 @@ pub struct TopicEntry {
     /// When it was registered.
     #[n(3)]
     pub registered: Moment,
+    /// When it last got another key or owner, or was closed.
+    #[n(4)]
+    pub changed: Option<Moment>,
+    /// Set once it is closed.
+    #[n(5)]
+    pub closed: Option<Closure>,
+}
+
+/// Why and when a topic was closed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Closure {
+    /// In force from this block on.
+    #[n(0)]
+    pub at: Moment,
+    /// Who closed it.
+    #[n(1)]
+    pub by: ClientId,
+    /// In that client's words.
+    #[n(2)]
+    pub reason: String,
 }
 
 /// Clients with an unrevoked grant on a topic, sorted. One entry, so that one proof shows the whole list.
@@ -197,6 +221,20 @@ pub struct GrantEntry {
 }
 
 impl GrantEntry {
+    /// A grant on these terms.
+    pub fn new(terms: &GrantTerms, epoch: KeyEpoch, granted: Moment) -> Self {
+        Self {
+            rights: terms.rights,
+            expires_s: terms.expires_s,
+            from_s: terms.from_s,
+            to_s: terms.to_s,
+            purpose: terms.purpose.clone(),
+            epoch,
+            granted,
+            revoked: None,
+        }
+    }
+
     /// Whether its terms hold at this time (Unix seconds).
     pub fn is_live(&self, now_s: u64) -> bool {
         self.revoked.is_none() && !self.is_expired(now_s)
@@ -205,6 +243,129 @@ impl GrantEntry {
     /// Whether its expiry has come.
     pub fn is_expired(&self, now_s: u64) -> bool {
         self.expires_s.is_some_and(|expires_s| now_s >= expires_s)
+    }
+}
+
+/// The filters that one client or organisation granted to a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct WideEntry {
+    /// When one of them was last granted or revoked.
+    #[n(0)]
+    pub changed: Moment,
+    /// In the order of their filters, each once; revoked ones included until their place is needed.
+    #[n(1)]
+    pub grants: Vec<WideGrant>,
+}
+
+/// A right on every topic of the granter's that a filter matches.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct WideGrant {
+    /// Has a wildcard.
+    #[n(0)]
+    pub filter: TopicFilter,
+    /// The terms; the epoch says nothing here and is 0.
+    #[n(1)]
+    pub grant: GrantEntry,
+}
+
+/// A request for a right.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct RequestEntry {
+    /// What was asked for.
+    #[n(0)]
+    pub terms: GrantTerms,
+    /// When.
+    #[n(1)]
+    pub asked: Moment,
+    /// The owner's answer.
+    #[n(2)]
+    pub answer: Option<RequestAnswer>,
+}
+
+/// An owner's answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct RequestAnswer {
+    /// When.
+    #[n(0)]
+    pub at: Moment,
+    /// Whether something was granted; what, stands in the grant.
+    #[n(1)]
+    pub granted: bool,
+    /// The owner's words.
+    #[n(2)]
+    pub note: String,
+}
+
+/// A topic on offer to another client.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct OfferEntry {
+    /// To whom; none when it was accepted or taken back.
+    #[n(0)]
+    pub to: Option<ClientId>,
+    /// When it was offered, accepted or taken back.
+    #[n(1)]
+    pub at: Moment,
+    /// The topic's keys sealed to that client.
+    #[n(2)]
+    pub keys: Vec<EpochKey>,
+}
+
+/// An authorisation key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct AuthorisationEntry {
+    /// Whose topics.
+    #[n(0)]
+    pub owner: ClientId,
+    /// The public half, compressed SEC1.
+    #[n(1)]
+    pub key: Blob,
+    /// Which topics.
+    #[n(2)]
+    pub filter: TopicFilter,
+    /// What whoever redeems it gets.
+    #[n(3)]
+    pub terms: GrantTerms,
+    /// How many clients may redeem it.
+    #[n(4)]
+    pub uses: u16,
+    /// Void from this second on, Unix.
+    #[n(5)]
+    pub redeem_until_s: u64,
+    /// When it was made.
+    #[n(6)]
+    pub created: Moment,
+    /// Who redeemed it, in time order.
+    #[n(7)]
+    pub redeemed: Vec<Redemption>,
+    /// Set once it is withdrawn.
+    #[n(8)]
+    pub withdrawn: Option<Moment>,
+}
+
+/// One use of an authorisation key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Redemption {
+    /// By whom.
+    #[n(0)]
+    pub client: ClientId,
+    /// When.
+    #[n(1)]
+    pub at: Moment,
+}
+
+impl AuthorisationEntry {
+    /// Whether anybody may still redeem it at this time (Unix seconds).
+    pub fn is_open(&self, now_s: u64) -> bool {
+        self.withdrawn.is_none()
+            && now_s < self.redeem_until_s
+            && self.redeemed.len() < usize::from(self.uses)
     }
 }
 

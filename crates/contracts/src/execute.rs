@@ -17,7 +17,7 @@
 //! Invariants: a call that isn't applied writes nothing but its outcome. The same block over the same
 //! state gives the same bytes, on any machine, however often a `Missing` interrupted it.
 
-use sealwire_envelope::{Call, Genesis, Transaction};
+use sealwire_envelope::{Call, ClientId, Genesis, TopicName, Transaction};
 use sealwire_sm::PublicKey;
 
 use crate::consortium::{self, GenesisError};
@@ -188,8 +188,26 @@ fn run<R: Read>(tx: &Transaction, index: u32, block: &Block, read: &R) -> Result
             identity::revoke(&mut ctx, &call.certificate, &call.reason)?
         }
         Call::RegisterTopic(call) => topics::register(&mut ctx, call)?,
-        Call::GrantTopic(call) => topics::grant(&mut ctx, call)?,
-        Call::RevokeGrant(call) => topics::revoke(&mut ctx, call)?,
+        Call::GrantTopic(call) => topics::grant::grant(&mut ctx, call)?,
+        Call::RevokeGrant(call) => topics::grant::revoke(&mut ctx, call)?,
+        Call::GrantFilter(call) => topics::grant::grant_filter(&mut ctx, call)?,
+        Call::RevokeFilter(call) => topics::grant::revoke_filter(&mut ctx, call)?,
+        Call::RequestRights(call) => topics::request::request(&mut ctx, call)?,
+        Call::DenyRequest(call) => topics::request::deny(&mut ctx, call)?,
+        Call::TransferTopic(call) => topics::transfer::offer(&mut ctx, call)?,
+        Call::AcceptTopic(call) => topics::transfer::accept(&mut ctx, call)?,
+        Call::CloseTopic(call) => topics::close(&mut ctx, call)?,
+        Call::RotateTopic(call) => topics::rotate::rotate(&mut ctx, call)?,
+        Call::SealKeys(call) => topics::rotate::seal(&mut ctx, call)?,
+        Call::CreateAuthorisation(call) => topics::authorisation::create(&mut ctx, call)?,
+        Call::RedeemAuthorisation(call) => topics::authorisation::redeem(&mut ctx, call)?,
+        Call::WithdrawAuthorisation(call) => topics::authorisation::withdraw(&mut ctx, call)?,
+        Call::RenewCertificate(_)
+        | Call::SuspendCertificate(_)
+        | Call::ResumeCertificate(_)
+        | Call::SetTemplate(_)
+        | Call::OpenEnrolments(_)
+        | Call::CloseEnrolments(_) => return Err(Code::RoleNotAllowed.because("").into()),
         Call::Anchor(call) => records::anchor(&mut ctx, &call.packages)?,
         Call::LogRetrieval(call) => records::log_retrievals(&mut ctx, &call.retrievals)?,
         Call::LogEvents(call) => audit::log_events(&mut ctx, &call.events)?,
@@ -257,11 +275,44 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
         Call::RevokeGrant(call) => {
             let named = call.rotation.iter().flat_map(|rotation| &rotation.keys);
             let named = named.map(|item| &item.client).chain([&call.grantee]);
-            keys.extend([keys::topic(&call.topic), keys::readers(&call.topic)]);
-            keys.extend(
-                named.flat_map(|client| [keys::grant(client, &call.topic), keys::client(client)]),
-            );
+            rights_of(&call.topic, named, &mut keys);
         }
+        Call::RotateTopic(call) => {
+            let named = call.rotation.keys.iter().map(|item| &item.client);
+            rights_of(&call.topic, named, &mut keys);
+        }
+        Call::AcceptTopic(call) => {
+            let named = call.rotation.iter().flat_map(|rotation| &rotation.keys);
+            rights_of(&call.topic, named.map(|item| &item.client), &mut keys);
+            keys.push(keys::offer(&call.topic));
+        }
+        Call::SealKeys(call) => {
+            let named = call.clients.iter().map(|item| &item.client);
+            rights_of(&call.topic, named, &mut keys);
+            let to = call.authorisations.iter().map(|item| &item.authorisation);
+            keys.extend(to.map(keys::authorisation));
+        }
+        Call::GrantFilter(call) => keys.push(keys::client(&call.grantee)),
+        Call::TransferTopic(call) => {
+            keys.extend([keys::topic(&call.topic), keys::offer(&call.topic)]);
+            keys.extend(call.to.as_ref().map(keys::client));
+        }
+        Call::CloseTopic(call) => keys.push(keys::topic(&call.topic)),
+        Call::CreateAuthorisation(call) => {
+            keys.extend(call.keys.iter().map(|item| keys::topic(&item.topic)));
+        }
+        Call::RedeemAuthorisation(call) => {
+            keys.push(keys::authorisation(&call.authorisation));
+            keys.extend(call.keys.iter().map(|item| keys::topic(&item.topic)));
+        }
+        Call::WithdrawAuthorisation(call) => keys.push(keys::authorisation(&call.authorisation)),
+        Call::RevokeFilter(_) | Call::RequestRights(_) | Call::DenyRequest(_) => {}
+        Call::RenewCertificate(_)
+        | Call::SuspendCertificate(_)
+        | Call::ResumeCertificate(_)
+        | Call::SetTemplate(_)
+        | Call::OpenEnrolments(_)
+        | Call::CloseEnrolments(_) => {}
         Call::Anchor(call) => {
             let items = call.packages.iter();
             keys.extend(
@@ -278,4 +329,14 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
         Call::LogEvents(_) => {}
     }
     keys
+}
+
+/// What a call on a topic reads that names clients.
+fn rights_of<'c>(
+    topic: &TopicName,
+    clients: impl Iterator<Item = &'c ClientId>,
+    reads: &mut Vec<Vec<u8>>,
+) {
+    reads.extend([keys::topic(topic), keys::readers(topic)]);
+    reads.extend(clients.flat_map(|client| [keys::grant(client, topic), keys::client(client)]));
 }

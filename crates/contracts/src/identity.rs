@@ -90,7 +90,12 @@ pub(crate) fn register<R: Read>(ctx: &mut Context<'_, R>, der: &[u8]) -> Result<
         );
     }
     ctx.put(keys::certificate(&id), &entry);
-    ctx.put(client_key, &ClientEntry { certificate: id });
+    let old: Option<ClientEntry> = ctx.entry(&client_key)?;
+    let present = ClientEntry {
+        certificate: id,
+        since: ctx.block.moment(),
+    };
+    ctx.amend(client_key, old.as_ref(), &present);
     Ok(())
 }
 
@@ -107,7 +112,7 @@ pub(crate) fn revoke<R: Read>(
         reason.len()
     );
     let key = keys::certificate(id);
-    let mut entry: CertificateEntry = ctx
+    let entry: CertificateEntry = ctx
         .entry(&key)?
         .ok_or_else(|| Code::UnknownCertificate.because(id.0))?;
     ensure!(
@@ -127,12 +132,15 @@ pub(crate) fn revoke<R: Read>(
             .because(format_args!("at height {}", revoked.at.height))
             .into());
     }
-    entry.revoked = Some(Revocation {
-        at: ctx.block.moment(),
-        by: ctx.sender.client.clone(),
-        reason: reason.to_owned(),
-    });
-    ctx.put(key, &entry);
+    let revoked = CertificateEntry {
+        revoked: Some(Revocation {
+            at: ctx.block.moment(),
+            by: ctx.sender.client.clone(),
+            reason: reason.to_owned(),
+        }),
+        ..entry.clone()
+    };
+    ctx.amend(key, Some(&entry), &revoked);
     Ok(())
 }
 

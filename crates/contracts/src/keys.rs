@@ -15,19 +15,33 @@
 //! | `t/readers/<topic>` | `Readers`: clients with an unrevoked grant, sorted | topics |
 //! | `t/grant/<grantee>/<topic>` | `GrantEntry`: rights, terms, revocation | topics |
 //! | `t/key/<topic> 00 <epoch 4> <client>` | `SealedKey`: the epoch key, sealed to that client | topics |
+//! | `t/owned/<owner>/<topic>` | `Mark`: topics that a client owns, or owned once | topics |
+//! | `t/wide/<grantee>/<granter>` | `WideEntry`: grants of filters by one client or organisation | topics |
+//! | `t/widely/<granter>` | `Readers`: clients with an unrevoked grant of a filter, sorted | topics |
+//! | `t/ask/<owner>/<requester>/<filter>` | `RequestEntry`: what was asked for, and the answer | topics |
+//! | `t/offer/<topic>` | `OfferEntry`: to whom the topic is offered | topics |
+//! | `t/auth/<authorisation 32>` | `AuthorisationEntry`: an authorisation key, its terms and uses | topics |
+//! | `t/auths/<owner>/<authorisation 32>` | `Mark`: a client's authorisation keys | topics |
+//! | `t/authkey/<authorisation 32> <epoch 4> <topic>` | `SealedKey`: an epoch key sealed to an authorisation key | topics |
 //! | `r/pkg/<package 32>` | `PackageEntry`: what a gateway anchored | records |
 //! | `r/topic/<topic> 00 <to_ms 8> <package 32>` | `Mark`: packages of a topic in time order | records |
 //! | `r/get/<package 32> <height 8> <tx 4> <n 4>` | `RetrievalEntry` | records |
 //! | `a/gw/<gateway>/<height 8> <tx 4>` | `BatchEntry`: the events of one batch, in order | audit |
 //! | `a/client/<client>/<kind 1> <height 8> <tx 4> <n 4>` | `EventEntry` | audit |
 //! | `tx/<transaction 32>` | `OutcomeEntry`: height, index, code | every transaction |
+//! | `h/<height 8> <key>` | what lay under that key before the block of this height changed it | [`crate::history`] |
 //!
 //! All clients of an organisation are the range `i/client/<org>.`, because a client id begins with its
 //! organisation and neither part can contain the dot: no second index says the same thing again.
 //! No key is a counter that many write: histories are kept apart by (height, transaction, position).
 
+mod parse;
+mod rights;
+
+pub use parse::{NotAStateKey, StateKey};
+pub use rights::*;
+
 use sealwire_envelope::{CertId, ClientId, KeyEpoch, OrgId, PackageId, TopicName, TxId};
-use sealwire_sm::Sm3Digest;
 
 const CONSORTIUM: &[u8] = b"c/consortium";
 const ORGANISATION: &[u8] = b"c/org/";
@@ -43,6 +57,7 @@ const RETRIEVAL: &[u8] = b"r/get/";
 const BATCH: &[u8] = b"a/gw/";
 const EVENT: &[u8] = b"a/client/";
 const OUTCOME: &[u8] = b"tx/";
+const HISTORY: &[u8] = b"h/";
 
 /// Ends a topic name inside a key.
 const END_OF_TOPIC: u8 = 0;
@@ -149,6 +164,12 @@ pub fn sealed_key(topic: &TopicName, epoch: KeyEpoch, client: &ClientId) -> Vec<
     ])
 }
 
+/// Prefix of a topic's key of one epoch, sealed to whomever.
+pub fn sealed_keys(topic: &TopicName, epoch: KeyEpoch) -> Vec<u8> {
+    let topic = topic.as_str().as_bytes();
+    join(&[SEALED_KEY, topic, &[END_OF_TOPIC], &epoch.0.to_be_bytes()])
+}
+
 /// An anchored package.
 pub fn package(id: &PackageId) -> Vec<u8> {
     join(&[PACKAGE, id.0.as_ref()])
@@ -209,186 +230,7 @@ pub fn outcome(id: &TxId) -> Vec<u8> {
     join(&[OUTCOME, id.0.as_ref()])
 }
 
-/// A state key taken apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)] // Each variant's fields are the arguments of the constructor of its name.
-pub enum StateKey {
-    Consortium,
-    Organisation(OrgId),
-    Certificate(CertId),
-    Client(ClientId),
-    Topic(TopicName),
-    Readers(TopicName),
-    Grant {
-        grantee: ClientId,
-        topic: TopicName,
-    },
-    SealedKey {
-        topic: TopicName,
-        epoch: KeyEpoch,
-        client: ClientId,
-    },
-    Package(PackageId),
-    TopicPackage {
-        topic: TopicName,
-        to_ms: u64,
-        package: PackageId,
-    },
-    Retrieval {
-        package: PackageId,
-        at: Position,
-    },
-    Batch {
-        gateway: ClientId,
-        height: u64,
-        tx: u32,
-    },
-    Event {
-        client: ClientId,
-        kind: u8,
-        at: Position,
-    },
-    Outcome(TxId),
-}
-
-/// These bytes are no state key of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a state key of this version")]
-pub struct NotAStateKey;
-
-impl StateKey {
-    /// The bytes of this key.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Consortium => consortium(),
-            Self::Organisation(org) => organisation(org),
-            Self::Certificate(id) => certificate(id),
-            Self::Client(id) => client(id),
-            Self::Topic(name) => topic(name),
-            Self::Readers(name) => readers(name),
-            Self::Grant { grantee, topic } => grant(grantee, topic),
-            Self::SealedKey {
-                topic,
-                epoch,
-                client,
-            } => sealed_key(topic, *epoch, client),
-            Self::Package(id) => package(id),
-            Self::TopicPackage {
-                topic,
-                to_ms,
-                package,
-            } => topic_package(topic, *to_ms, package),
-            Self::Retrieval { package, at } => retrieval(package, *at),
-            Self::Batch {
-                gateway,
-                height,
-                tx,
-            } => batch(gateway, *height, *tx),
-            Self::Event { client, kind, at } => event(client, *kind, *at),
-            Self::Outcome(id) => outcome(id),
-        }
-    }
-
-    /// Takes a key apart; refuses bytes that no constructor of this module makes.
-    pub fn parse(key: &[u8]) -> Result<Self, NotAStateKey> {
-        let parsed = Self::parse_identity(key)
-            .or_else(|| Self::parse_topic(key))
-            .or_else(|| Self::parse_history(key))
-            .ok_or(NotAStateKey)?;
-        debug_assert_eq!(parsed.to_bytes(), key);
-        Ok(parsed)
-    }
-
-    fn parse_identity(key: &[u8]) -> Option<Self> {
-        if key == CONSORTIUM {
-            Some(Self::Consortium)
-        } else if let Some(org) = key.strip_prefix(ORGANISATION) {
-            text(org).map(Self::Organisation)
-        } else if let Some(id) = key.strip_prefix(CERTIFICATE) {
-            digest(id).map(|id| Self::Certificate(CertId(id)))
-        } else if let Some(id) = key.strip_prefix(CLIENT) {
-            text(id).map(Self::Client)
-        } else {
-            None
-        }
-    }
-
-    fn parse_topic(key: &[u8]) -> Option<Self> {
-        if let Some(name) = key.strip_prefix(TOPIC) {
-            text(name).map(Self::Topic)
-        } else if let Some(name) = key.strip_prefix(READERS) {
-            text(name).map(Self::Readers)
-        } else if let Some(rest) = key.strip_prefix(GRANT) {
-            let (grantee, topic) = split(rest, b'/')?;
-            Some(Self::Grant {
-                grantee: text(grantee)?,
-                topic: text(topic)?,
-            })
-        } else if let Some(rest) = key.strip_prefix(SEALED_KEY) {
-            let (topic, rest) = split(rest, END_OF_TOPIC)?;
-            let (epoch, client) = rest.split_first_chunk::<4>()?;
-            let epoch = KeyEpoch(u32::from_be_bytes(*epoch));
-            Some(Self::SealedKey {
-                topic: text(topic)?,
-                epoch,
-                client: text(client)?,
-            })
-        } else {
-            None
-        }
-    }
-
-    fn parse_history(key: &[u8]) -> Option<Self> {
-        if let Some(id) = key.strip_prefix(PACKAGE) {
-            digest(id).map(|id| Self::Package(PackageId(id)))
-        } else if let Some(rest) = key.strip_prefix(TOPIC_PACKAGE) {
-            let (topic, rest) = split(rest, END_OF_TOPIC)?;
-            let (to_ms, id) = rest.split_first_chunk::<8>()?;
-            let package = PackageId(digest(id)?);
-            Some(Self::TopicPackage {
-                topic: text(topic)?,
-                to_ms: u64::from_be_bytes(*to_ms),
-                package,
-            })
-        } else if let Some(rest) = key.strip_prefix(RETRIEVAL) {
-            let (id, at) = rest.split_at_checked(32)?;
-            Some(Self::Retrieval {
-                package: PackageId(digest(id)?),
-                at: Position::parse(at)?,
-            })
-        } else if let Some(rest) = key.strip_prefix(BATCH) {
-            let (gateway, rest) = split(rest, b'/')?;
-            let (height, tx) = rest.split_first_chunk::<8>()?;
-            let tx = u32::from_be_bytes(tx.try_into().ok()?);
-            Some(Self::Batch {
-                gateway: text(gateway)?,
-                height: u64::from_be_bytes(*height),
-                tx,
-            })
-        } else if let Some(rest) = key.strip_prefix(EVENT) {
-            let (client, rest) = split(rest, b'/')?;
-            let (kind, at) = rest.split_first()?;
-            Some(Self::Event {
-                client: text(client)?,
-                kind: *kind,
-                at: Position::parse(at)?,
-            })
-        } else {
-            let id = key.strip_prefix(OUTCOME)?;
-            digest(id).map(|id| Self::Outcome(TxId(id)))
-        }
-    }
-}
-
-fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == at)?;
-    Some((&bytes[..end], &bytes[end + 1..]))
-}
-
-fn text<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
-}
-
-fn digest(bytes: &[u8]) -> Option<Sm3Digest> {
-    Some(Sm3Digest(bytes.try_into().ok()?))
+/// What lay under `key` before the block at `height` changed it.
+pub fn history(height: u64, key: &[u8]) -> Vec<u8> {
+    join(&[HISTORY, &height.to_be_bytes(), key])
 }

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`consortium`] | (genesis only) | nobody |
 //! | identity | `RegisterCertificate`, `RevokeCertificate` | operators, for their own organisation |
-//! | topics | `RegisterTopic`, `GrantTopic`, `RevokeGrant` | devices and users, for their own topics |
+//! | topics | `RegisterTopic`, `GrantTopic`, `RequestRights`, `CreateAuthorisation`, … (`topics/mod.rs` lists all) | devices and users, for their own topics; operators end what their organisation's clients began |
 //! | records | `Anchor`, `LogRetrieval` | gateways, for themselves |
 //! | audit | `LogEvents` | gateways, for themselves |
 //!
@@ -35,7 +35,7 @@
 //! - A failed call leaves one trace: its outcome, under `tx/<id>`, for ever.
 //! - One live certificate per client; a certificate is registered at most once.
 //! - An organisation can't revoke its last operator.
-//! - A topic has one owner, for ever: the client in its name.
+//! - A topic has one owner at a time: first the client in its name, then whoever accepted it.
 //! - After a revocation that rotates, exactly the owner and those with a live right to the key have it.
 //! - A package is anchored at most once; records and events are never changed or deleted.
 //! - Whoever isn't allowed by a rule is denied ([`decide`]).
@@ -46,6 +46,7 @@ mod context;
 pub mod decide;
 pub mod entry;
 mod execute;
+mod history;
 mod identity;
 pub mod keys;
 pub mod limits;
@@ -64,6 +65,9 @@ pub use execute::{
     begin_block, execute, execute_block, footprint,
 };
 pub use outcome::{Code, Outcome};
-pub use queries::{BatchRecord, CertificateRecord, ClientRecord, GrantRecord, TopicRecord};
+pub use queries::{
+    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, GrantRecord, RequestRecord,
+    TopicRecord, Upkeep, WideRecord,
+};
 pub use state::{Fault, Missing, Overlay, Read, Writes};
 pub use view::{Answer, Changes, OutOfOrder, PAGE_ENTRIES, Page, View};

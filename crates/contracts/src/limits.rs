@@ -20,6 +20,18 @@ pub const SEALED_KEY_BYTES_MAX: usize = 256;
 /// transaction of 256 KiB.
 pub const READERS_PER_TOPIC: usize = 512;
 
+/// Longest note of an owner, in bytes of UTF-8.
+pub const NOTE_BYTES: usize = 256;
+
+/// Most filters that one may grant to one client.
+pub const FILTERS_PER_PAIR: usize = 64;
+
+/// Most uses of an authorisation key.
+pub const AUTHORISATION_USES: u16 = 256;
+
+/// Most keys in one call that seals keys.
+pub const KEYS_PER_CALL: usize = 512;
+
 /// Most packages in one anchor call.
 pub const ANCHORS_PER_CALL: usize = 256;
 

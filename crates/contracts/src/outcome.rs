@@ -95,6 +95,26 @@ codes! {
     RotationUnexpected = 320, "The topic is open and has no key to rotate: leave the rotation out.";
     RotationMissesReader = 321, "The rotation leaves out a client that still has a right: seal the new key to it as well.";
     RotationNamesStranger = 322, "The rotation names a client that has no right to the key, or names one twice: leave it out.";
+    TopicClosed = 323, "The topic is closed: nothing is published, granted or handed over there any more.";
+    FilterPlain = 324, "The filter names one topic: grant the topic itself.";
+    TooManyFilters = 325, "There are as many grants of filters as there can be: revoke one first, or grant a wider filter.";
+    UnknownRequest = 326, "There is no open request of this client for this: list the requests.";
+    NoOffer = 327, "The topic isn't on offer to this client: its owner must offer it first.";
+    OperatorRights = 328, "Operators grant nothing but verify, and take grants back without a rotation: the topic's owner must do this.";
+    AuthorisationKnown = 329, "This authorisation key was registered before: make a new one.";
+    UnknownAuthorisation = 330, "No such authorisation key is registered: check the text, or ask the owner for a new one.";
+    AuthorisationWithdrawn = 331, "The authorisation key was withdrawn: ask the owner for a new one.";
+    AuthorisationExpired = 332, "The authorisation key can't be redeemed any more: ask the owner for a new one.";
+    AuthorisationUsedUp = 333, "The authorisation key was redeemed as often as it can be: ask the owner for a new one.";
+    AlreadyRedeemed = 334, "This client redeemed the authorisation key before: it has what it gives.";
+    AuthorisationForged = 335, "The redemption isn't signed by the authorisation key for this client: sign it with the key's private half.";
+    AuthorisationUses = 336, "The number of uses is out of range: give 1 to 256.";
+    NotEntitled = 337, "A key would go to one that has no right to it: grant first, or leave it out.";
+    KeyNotHeld = 338, "The client holds no key of this epoch that it could seal anew: ask the topic's owner.";
+    RequestToSelf = 339, "The topic is the sender's own: it has all rights already.";
+    NoteTooLong = 340, "The note is too long: shorten it.";
+    TooManyKeys = 341, "The call carries too many keys, or none: split it.";
+    KeyOutsideFilter = 342, "A key is of a topic that the filter doesn't match or the owner doesn't own: leave it out.";
 
     BatchEmpty = 401, "The call carries nothing: send at least one item.";
     BatchTooLarge = 402, "The call carries too many items: split it.";

@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use sealwire_envelope::{Blob, ClientId, TopicName};
+use sealwire_envelope::{Blob, ClientId, GrantTerms, KeyEpoch, TopicFilter, TopicName, encode};
 use serde::{Serialize as _, Serializer};
 
 use crate::context::Block;
 use crate::decide::{Action, Decision, Lookup, decide};
-use crate::keys::StateKey;
+use crate::entry::{GrantEntry, Moment, WideEntry, WideGrant};
+use crate::history::Past;
+use crate::keys::{self, Granter, StateKey};
 use crate::state::{Missing, Read, Writes};
 
 /// Most entries that one page of a query looks at.
@@ -37,7 +39,9 @@ pub struct Changes {
     pub clients: BTreeSet<ClientId>,
     /// Grants that were made, changed or revoked.
     pub grants: BTreeSet<(ClientId, TopicName)>,
-    /// Topics that were registered or got a new key epoch.
+    /// Clients to whom filters were granted, or from whom they were taken.
+    pub widely: BTreeSet<ClientId>,
+    /// Topics that were registered or closed, or got a new key epoch or owner.
     pub topics: BTreeSet<TopicName>,
 }
 
@@ -51,6 +55,7 @@ impl Changes {
                 self.clients.extend(entry.map(|entry| entry.client));
             }
             Ok(StateKey::Grant { grantee, topic }) => drop(self.grants.insert((grantee, topic))),
+            Ok(StateKey::Wide { grantee, .. }) => drop(self.widely.insert(grantee)),
             Ok(StateKey::Topic(topic)) => drop(self.topics.insert(topic)),
             _ => {}
         }
@@ -212,6 +217,62 @@ impl View {
         decide(self, self.height, client, &action, now_ms)
     }
 
+    /// As [`View::decide`], at an earlier height; `then_ms` is that block's time. `None` when the height is
+    /// yet to come. The keys are of today's entries: proofs of today prove what was then (see the module
+    /// `history`).
+    pub fn decide_at(
+        &self,
+        client: &ClientId,
+        action: Action<'_>,
+        height: u64,
+        then_ms: u64,
+    ) -> Option<Decision> {
+        (height <= self.height).then(|| {
+            let past = Past { view: self, height };
+            decide(&past, height, client, &action, then_ms)
+        })
+    }
+
+    /// As [`View::decide`], supposing that the owner had granted `terms` on `filter` (a topic's name, or a
+    /// filter under one client's prefix) to the client in the last block. Nothing is changed.
+    pub fn suppose(
+        &self,
+        client: &ClientId,
+        action: Action<'_>,
+        now_ms: u64,
+        filter: &TopicFilter,
+        terms: &GrantTerms,
+    ) -> Decision {
+        let now = Moment {
+            height: self.height,
+            time_ms: self.time_ms,
+        };
+        let grant = GrantEntry::new(terms, KeyEpoch(0), now);
+        let granter = filter.owner().map(Granter::Client);
+        let supposed = match (filter.to_name(), granter) {
+            (Some(topic), _) => Some((keys::grant(client, &topic), encode(&grant))),
+            (None, Some(granter)) => {
+                let key = keys::wide(client, &granter);
+                let old = self
+                    .entry(&key)
+                    .and_then(|bytes| minicbor::decode(bytes).ok());
+                let mut entry: WideEntry = old.unwrap_or_default();
+                entry.grants.retain(|wide| wide.filter != *filter);
+                entry.grants.push(WideGrant {
+                    filter: filter.clone(),
+                    grant,
+                });
+                Some((key, encode(&entry)))
+            }
+            (None, None) => None,
+        };
+        let supposing = Supposing {
+            view: self,
+            supposed,
+        };
+        decide(&supposing, self.height, client, &action, now_ms)
+    }
+
     /// Entries whose keys begin with `prefix` and aren't below `from`, as `page` says; and the key after
     /// which the next page begins, if there are more.
     pub(crate) fn scan(&self, prefix: &[u8], from: &[u8], page: &Page) -> Scan<'_> {
@@ -278,8 +339,25 @@ fn is_empty(bounds: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
 }
 
 impl Lookup for View {
-    fn lookup(&self, key: &[u8]) -> Option<&[u8]> {
-        self.entry(key)
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
+        let entry = self.entry(&key);
+        used.push(key);
+        entry
+    }
+}
+
+/// A view in which one entry is other than it is.
+struct Supposing<'a> {
+    view: &'a View,
+    supposed: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Lookup for Supposing<'_> {
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
+        match &self.supposed {
+            Some((supposed, value)) if *supposed == key => Some(value),
+            _ => self.view.lookup(key, used),
+        }
     }
 }
 

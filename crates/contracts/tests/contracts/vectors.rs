@@ -147,6 +147,7 @@ fn entries_are_pinned() {
             "client",
             encode(&ClientEntry {
                 certificate: CertId(sm3(&[b"x"])),
+                since: at,
             }),
         ),
         (
@@ -156,6 +157,12 @@ fn entries_are_pinned() {
                 mode: TopicMode::Sealed,
                 epoch: KeyEpoch(3),
                 registered: at,
+                changed: None,
+                closed: Some(Closure {
+                    at,
+                    by: who.clone(),
+                    reason: "scrapped".into(),
+                }),
             }),
         ),
         (

@@ -226,7 +226,10 @@ fn certify(
 }
 
 pub fn register(der: &[u8]) -> Call {
-    Call::RegisterCertificate(RegisterCertificate { der: der.into() })
+    Call::RegisterCertificate(RegisterCertificate {
+        der: der.into(),
+        enrolment: None,
+    })
 }
 
 pub fn revoke_certificate(certificate: CertId) -> Call {

@@ -8,6 +8,10 @@
 //! for each. A proof shows that what is in an answer is true; that nothing was left out of a range shows
 //! only where one entry holds the whole list (grants of a topic, events of a batch).
 
+mod rights;
+
+pub use rights::{AuthorisationRecord, RequestRecord, Upkeep, WideRecord};
+
 use sealwire_envelope::{CertId, ClientId, EventKind, KeyEpoch, OrgId, PackageId, TopicName, TxId};
 use serde::Serialize;
 
@@ -226,16 +230,16 @@ impl View {
         self.one(keys::topic(topic))
     }
 
-    /// All topics of a client, by name.
+    /// All topics that a client owns, by name.
     pub fn topics_of(&self, owner: &ClientId, page: &Page) -> Answer<Vec<TopicRecord>> {
-        self.page(&keys::topics_of(owner), &[], page, |reader, parsed, key| {
-            let StateKey::Topic(name) = parsed else {
+        self.page(&keys::owned_by(owner), &[], page, |reader, parsed, key| {
+            let StateKey::Owned { topic: name, .. } = parsed else {
                 return None;
             };
-            Some(TopicRecord {
-                name,
-                topic: reader.entry(key)?,
-            })
+            reader.keys.push(key);
+            let topic: TopicEntry = reader.entry(keys::topic(&name))?;
+            // The mark stays when a topic is handed over.
+            (topic.owner == *owner).then_some(TopicRecord { name, topic })
         })
     }
 
