@@ -9,7 +9,8 @@
 //! | [`mqtt`] | sessions at a gateway: SM2 login, sealed messages |
 //! | [`token`] | passwords for clients without SM2 (`mosquitto_pub`) |
 //! | [`keyring`] | topic keys and senders' keys, remembered |
-//! | [`owner`] | register topics, grant, revoke with rotation |
+//! | [`owner`] | register topics, grant, revoke with rotation, authorisation keys, hand over |
+//! | [`explain`] | why one may or may not, now or then, decided here from proven entries |
 //! | [`archive`] | fetch packages and records, verify them, make receipts |
 //! | [`operator`] | issue, register and revoke certificates |
 //!
@@ -42,15 +43,15 @@
 //! # An owner and a reader
 //! ```no_run
 //! # use std::sync::Arc;
-//! use sealwire_client::{Archive, Keyring, Ledger, Owner, archive, mqtt::Session, owner::Terms};
-//! use sealwire_envelope::{ClientId, Rights, TopicMode, TopicName};
+//! use sealwire_client::{Archive, Keyring, Ledger, Owner, archive, mqtt::Session};
+//! use sealwire_envelope::{ClientId, GrantTerms, Rights, TopicMode, TopicName};
 //!
 //! # async fn owner(keyring: Arc<Keyring>, reader: &ClientId, topic: &TopicName)
 //! # -> Result<(), Box<dyn std::error::Error>> {
 //! let owner = Owner::new(keyring);
 //! owner.register(topic, TopicMode::Sealed).await?;
-//! let terms = Terms { rights: Rights::SUBSCRIBE | Rights::READ, ..Terms::default() };
-//! owner.grant(topic, reader, terms).await?;
+//! let terms = GrantTerms { rights: Rights::SUBSCRIBE | Rights::READ, ..GrantTerms::default() };
+//! owner.grant(topic, reader, terms, None).await?;
 //! owner.revoke(topic, reader).await?;
 //! # Ok(()) }
 //! # async fn reader(session: Session, keyring: Arc<Keyring>, ledger: &Ledger, store: Archive,
@@ -71,6 +72,7 @@
 
 pub mod archive;
 mod bounded;
+pub mod explain;
 pub mod identity;
 pub mod keyring;
 pub mod ledger;

@@ -215,6 +215,11 @@ pub fn event(client: &ClientId, kind: u8, at: Position) -> Vec<u8> {
     join(&[&events_of_kind(client, kind), &at.bytes()])
 }
 
+/// Prefix of all connection events of all clients.
+pub fn all_events() -> Vec<u8> {
+    EVENT.to_vec()
+}
+
 /// Prefix of a client's connection events of every kind.
 pub fn events(client: &ClientId) -> Vec<u8> {
     join(&[EVENT, client.as_str().as_bytes(), b"/"])

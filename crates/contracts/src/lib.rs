@@ -66,8 +66,8 @@ pub use execute::{
 };
 pub use outcome::{Code, Outcome};
 pub use queries::{
-    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, GrantRecord, RequestRecord,
-    TopicRecord, Upkeep, WideRecord,
+    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, EventSearch, GrantRecord,
+    RequestRecord, TopicRecord, Upkeep, WideRecord,
 };
 pub use state::{Fault, Missing, Overlay, Read, Writes};
 pub use view::{Answer, Changes, OutOfOrder, PAGE_ENTRIES, Page, View};

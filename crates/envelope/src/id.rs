@@ -26,7 +26,8 @@ pub struct NameError {
 }
 
 impl NameError {
-    pub(crate) fn new(text: &str, rule: &'static str) -> Self {
+    /// `text` should have been what `rule` says.
+    pub fn new(text: &str, rule: &'static str) -> Self {
         Self {
             text: text.chars().take(80).collect(),
             rule,

@@ -173,6 +173,42 @@ impl Ledger {
         self.ask(request).await
     }
 
+    /// A node's answer in CBOR, and which node's it is.
+    pub(crate) async fn get_bytes(&self, path: &str) -> Result<(Vec<u8>, String), LedgerError> {
+        self.get_cbor(path).await
+    }
+
+    /// All pages of a list, as a node gives them and unproven; `path` without a query.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn get_all<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Vec<T>, LedgerError> {
+        let mut all = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = format!(
+                "{path}{}limit=1000{after}",
+                if path.contains('?') { '&' } else { '?' }
+            );
+            let mut answer = self.get_json(&page).await?;
+            let items: Vec<T> = serde_json::from_value(answer["value"].take()).map_err(|e| {
+                LedgerError::Nonsense {
+                    node: self.nodes.join(", "),
+                    detail: e.to_string(),
+                }
+            })?;
+            all.extend(items);
+            match answer["next"].as_str() {
+                // A node that names the same page again would keep us for ever.
+                Some(next) if !after.ends_with(next) => after = format!("&after={next}"),
+                _ => return Ok(all),
+            }
+        }
+    }
+
     /// A node's answer to a query, as it is and unproven: `/v1/explain?…`, `/v1/status`, ….
     ///
     /// # Errors

@@ -259,6 +259,11 @@ impl Ledger {
         &self.nodes
     }
 
+    /// What answers are verified against.
+    pub fn genesis(&self) -> Option<&Arc<Genesis>> {
+        self.genesis.as_ref()
+    }
+
     /// Read nothing older than this height from now on.
     pub fn have_seen(&self, height: u64) {
         self.seen.fetch_max(height, Ordering::Relaxed);

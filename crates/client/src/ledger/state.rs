@@ -5,16 +5,17 @@ use std::sync::atomic::Ordering;
 use minicbor::Decode;
 use sealwire_contracts::{
     entry::{
-        CertificateEntry, ClientEntry, GrantEntry, PackageEntry, Readers, SealedKey, TopicEntry,
+        AuthorisationEntry, CertificateEntry, ClientEntry, GrantEntry, OfferEntry, PackageEntry,
+        Readers, SealedKey, TopicEntry, WideEntry,
     },
-    keys,
+    keys::{self, Granter},
 };
 use sealwire_envelope::{
-    CertId, ClientId, KeyEpoch, PackageId, TopicName, decode_bounded,
+    AuthorisationId, CertId, ClientId, KeyEpoch, PackageId, TopicName, decode_bounded,
     receipt::{ProvenEntry, RECEIPT_BYTES_MAX},
 };
 
-use super::{Ledger, LedgerError, Pause};
+use super::{ANSWER_MAX_BYTES, Ledger, LedgerError, Pause};
 
 /// A client and its present certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +52,74 @@ impl Ledger {
             .inspect_err(|_| self.leave_named(&node))
     }
 
-    fn check(&self, key: &[u8], bytes: &[u8], node: &str) -> Result<ProvenEntry, LedgerError> {
+    /// Several entries with their proofs, all of the same height; else as [`Ledger::proven`].
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn proven_all(&self, keys: &[Vec<u8>]) -> Result<Vec<ProvenEntry>, LedgerError> {
+        let mut pause = Pause::new(self.attempts);
+        loop {
+            match self.proven_all_once(keys).await {
+                Ok(entries) => return Ok(entries),
+                Err(error) if error.may_pass() && pause.wait().await => {
+                    tracing::debug!(%error, "reading the state again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn proven_all_once(&self, keys: &[Vec<u8>]) -> Result<Vec<ProvenEntry>, LedgerError> {
+        let named: Vec<String> = keys.iter().map(hex::encode).collect();
+        let path = format!("/v1/proofs?keys={}", named.join(","));
+        let (bytes, node) = self.get_cbor(&path).await?;
+        self.check_all(keys, &bytes, &node)
+            .inspect_err(|_| self.leave_named(&node))
+    }
+
+    fn check_all(
+        &self,
+        keys: &[Vec<u8>],
+        bytes: &[u8],
+        node: &str,
+    ) -> Result<Vec<ProvenEntry>, LedgerError> {
         let nonsense = |detail: String| LedgerError::Nonsense {
             node: node.to_owned(),
             detail,
         };
-        let entry: ProvenEntry = decode_bounded(bytes, RECEIPT_BYTES_MAX)
-            .map_err(|e| nonsense(format!("proven entry: {e}")))?;
+        let entries: Vec<ProvenEntry> = decode_bounded(bytes, ANSWER_MAX_BYTES)
+            .map_err(|e| nonsense(format!("proven entries: {e}")))?;
+        if entries.len() != keys.len() {
+            return Err(nonsense(
+                "it proves more or fewer keys than asked".to_owned(),
+            ));
+        }
+        let height = |entry: &ProvenEntry| entry.finality.headers.first().map(|h| h.height);
+        let first = entries.first().and_then(height);
+        if entries.iter().any(|entry| height(entry) != first) {
+            return Err(nonsense("its proofs are of several heights".to_owned()));
+        }
+        for (key, entry) in keys.iter().zip(&entries) {
+            self.check_entry(key, entry, node)?;
+        }
+        Ok(entries)
+    }
+
+    fn check(&self, key: &[u8], bytes: &[u8], node: &str) -> Result<ProvenEntry, LedgerError> {
+        let entry: ProvenEntry =
+            decode_bounded(bytes, RECEIPT_BYTES_MAX).map_err(|e| LedgerError::Nonsense {
+                node: node.to_owned(),
+                detail: format!("proven entry: {e}"),
+            })?;
+        self.check_entry(key, &entry, node)?;
+        Ok(entry)
+    }
+
+    fn check_entry(&self, key: &[u8], entry: &ProvenEntry, node: &str) -> Result<(), LedgerError> {
+        let nonsense = |detail: String| LedgerError::Nonsense {
+            node: node.to_owned(),
+            detail,
+        };
         if entry.key != key {
             return Err(nonsense(
                 "it proves another key than was asked for".to_owned(),
@@ -65,7 +127,7 @@ impl Ledger {
         }
         let has = match &self.genesis {
             Some(genesis) => {
-                sealwire_receipt::verify_entry(&entry, genesis)
+                sealwire_receipt::verify_entry(entry, genesis)
                     .map_err(|source| LedgerError::Unproven {
                         node: node.to_owned(),
                         source,
@@ -89,7 +151,7 @@ impl Ledger {
                 seen,
             });
         }
-        Ok(entry)
+        Ok(())
     }
 
     /// An entry, decoded, and the height of the state it is from.
@@ -179,6 +241,44 @@ impl Ledger {
         client: &ClientId,
     ) -> Result<Option<SealedKey>, LedgerError> {
         self.entry(keys::sealed_key(topic, epoch, client)).await
+    }
+
+    /// Clients to whom one granted filters that aren't revoked; the list is complete.
+    pub async fn widely(&self, granter: &Granter) -> Result<Vec<ClientId>, LedgerError> {
+        let list: Option<Readers> = self.entry(keys::widely(granter)).await?;
+        Ok(list.map(|list| list.clients).unwrap_or_default())
+    }
+
+    /// The filters that one granted to a client.
+    pub async fn wide(
+        &self,
+        grantee: &ClientId,
+        granter: &Granter,
+    ) -> Result<Option<WideEntry>, LedgerError> {
+        self.entry(keys::wide(grantee, granter)).await
+    }
+
+    /// To whom a topic is on offer.
+    pub async fn offer(&self, topic: &TopicName) -> Result<Option<OfferEntry>, LedgerError> {
+        self.entry(keys::offer(topic)).await
+    }
+
+    /// An authorisation key.
+    pub async fn authorisation(
+        &self,
+        id: &AuthorisationId,
+    ) -> Result<Option<AuthorisationEntry>, LedgerError> {
+        self.entry(keys::authorisation(id)).await
+    }
+
+    /// A topic's epoch key as it was sealed to an authorisation key.
+    pub async fn authorisation_key(
+        &self,
+        id: &AuthorisationId,
+        epoch: KeyEpoch,
+        topic: &TopicName,
+    ) -> Result<Option<SealedKey>, LedgerError> {
+        self.entry(keys::authorisation_key(id, epoch, topic)).await
     }
 
     /// An anchored package.

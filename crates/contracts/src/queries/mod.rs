@@ -8,8 +8,10 @@
 //! for each. A proof shows that what is in an answer is true; that nothing was left out of a range shows
 //! only where one entry holds the whole list (grants of a topic, events of a batch).
 
+mod audit;
 mod rights;
 
+pub use audit::EventSearch;
 pub use rights::{AuthorisationRecord, RequestRecord, Upkeep, WideRecord};
 
 use sealwire_envelope::{CertId, ClientId, EventKind, KeyEpoch, OrgId, PackageId, TopicName, TxId};
@@ -83,6 +85,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// An entry that the answer may or may not use.
+    fn peek<T: for<'b> minicbor::Decode<'b, ()>>(&self, key: &[u8]) -> Option<T> {
+        let bytes = self.view.entry(key)?;
+        minicbor::decode(bytes).ok()
+    }
+
     fn entry<T: for<'b> minicbor::Decode<'b, ()>>(&mut self, key: Vec<u8>) -> Option<T> {
         let entry = self
             .view

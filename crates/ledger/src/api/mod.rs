@@ -6,9 +6,11 @@
 //! certificate. The OpenAPI document is served at `/openapi.json` and committed at
 //! `docs/openapi.json`.
 
+mod audit;
 mod blocks;
 mod problem;
 mod queries;
+mod rights;
 mod transactions;
 
 use std::sync::Arc;
@@ -52,7 +54,18 @@ type Node = Arc<dyn Chain>;
         queries::events_of,
         queries::gateway_events,
         queries::topic,
-        queries::explain,
+        queries::proofs_of,
+        rights::explain,
+        rights::simulate,
+        rights::topics_of,
+        rights::grants_to,
+        rights::filters_to,
+        rights::filters_by,
+        rights::requests_to,
+        rights::authorisations_of,
+        rights::upkeep_of,
+        rights::authorisation,
+        audit::audit,
     ),
     components(schemas(Problem))
 )]
@@ -78,6 +91,8 @@ pub fn router(node: Arc<dyn Chain>) -> Router {
         .merge(transactions::routes())
         .merge(blocks::routes())
         .merge(queries::routes())
+        .merge(rights::routes())
+        .merge(audit::routes())
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(|| async { Problem::not_found("no such path: see /openapi.json") })
         .layer(DefaultBodyLimit::max(TX_MAX_BYTES))

@@ -12,9 +12,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use sealwire_contracts::{Action, Answer, Page, View};
+use sealwire_contracts::{Answer, Page, View};
 use sealwire_envelope::{
-    ClientId, EventKind, OrgId, TopicFilter, TopicName,
+    ClientId, EventKind, OrgId, TopicName,
     proof::StateProof,
     receipt::{FinalityProof, ProvenEntry, RECEIPT_VERSION},
 };
@@ -30,6 +30,9 @@ const PROOF_ATTEMPTS: usize = 8;
 /// Pause before that.
 const PROOF_PAUSE: Duration = Duration::from_millis(20);
 
+/// Most keys in one request for proofs.
+const KEYS_MAX: usize = 32;
+
 /// Most proofs in one answer.
 const PROOFS_MAX: usize = 256;
 
@@ -41,7 +44,7 @@ pub(super) fn routes() -> Router<Node> {
         .route("/v1/organisations/{org}/clients", get(clients_of))
         .route("/v1/gateways/{id}/events", get(gateway_events))
         .route("/v1/topics/{*topic}", get(topic))
-        .route("/v1/explain", get(explain))
+        .route("/v1/proofs", get(proofs_of))
 }
 
 /// Whether the answer shall carry proofs.
@@ -49,7 +52,7 @@ pub(super) fn routes() -> Router<Node> {
 pub struct Proof {
     /// Attach proofs.
     #[serde(default)]
-    proof: bool,
+    pub(super) proof: bool,
 }
 
 /// Which part of a list, and whether with proofs.
@@ -57,7 +60,7 @@ pub struct Proof {
 pub struct List {
     /// Attach proofs.
     #[serde(default)]
-    proof: bool,
+    pub(super) proof: bool,
     /// Only events of this kind, for instance `connected`.
     kind: Option<String>,
     /// Go on after this key (`next` of the page before), hexadecimal.
@@ -70,30 +73,29 @@ pub struct List {
 }
 
 impl List {
-    fn page(&self) -> Result<Page, Problem> {
-        let after = self.after.as_ref().map(hex::decode).transpose();
-        Ok(Page {
-            after: after.map_err(|error| Problem::argument(format!("after: {error}")))?,
-            limit: self.limit.unwrap_or(100),
-            newest_first: self.newest_first,
-        })
+    pub(super) fn page(&self) -> Result<Page, Problem> {
+        page(self.after.as_deref(), self.limit, self.newest_first)
     }
 }
 
-/// A decision to be explained.
+pub(super) fn page(
+    after: Option<&str>,
+    limit: Option<usize>,
+    newest_first: bool,
+) -> Result<Page, Problem> {
+    let after = after.map(hex::decode).transpose();
+    Ok(Page {
+        after: after.map_err(|error| Problem::argument(format!("after: {error}")))?,
+        limit: limit.unwrap_or(100),
+        newest_first,
+    })
+}
+
+/// Keys to be proven.
 #[derive(Debug, Deserialize, IntoParams)]
-pub struct Question {
-    /// Who.
-    client: String,
-    /// `connect`, `publish`, `subscribe`, `read` or `compute`.
-    action: String,
-    /// Topic name, or filter for `subscribe`; none for `connect`.
-    topic: Option<String>,
-    /// At which time, Unix milliseconds; the last block's when left out.
-    now_ms: Option<u64>,
-    /// Attach proofs.
-    #[serde(default)]
-    proof: bool,
+pub struct Keys {
+    /// State keys, hexadecimal, separated by commas; 1 to 32.
+    keys: String,
 }
 
 #[derive(Serialize)]
@@ -110,7 +112,7 @@ struct Proofs {
 }
 
 /// What was asked, and proofs under one root, of the same height.
-async fn answer<T: Serialize + Send>(
+pub(super) async fn answer<T: Serialize + Send>(
     node: &Node,
     with_proof: bool,
     ask: impl Fn(&View) -> Answer<T>,
@@ -168,7 +170,9 @@ async fn proofs(node: &Node, keys: &[Vec<u8>], height: u64) -> Result<Option<Pro
     Ok(Some(Proofs { entries, finality }))
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    text: &str,
+) -> Result<T, Problem> {
     text.parse()
         .map_err(|error: T::Err| Problem::argument(error.to_string()))
 }
@@ -205,20 +209,52 @@ pub(super) async fn state(
     .map(IntoResponse::into_response)
 }
 
+#[utoipa::path(
+    get, path = "/v1/proofs",
+    params(Keys),
+    responses(
+        (status = 200, description = "A proven entry for each key, in order, all under one root, as CBOR", body = Vec<u8>, content_type = "application/cbor"),
+        (status = 400, description = "Not hexadecimal, none, or more than 32 keys", body = Problem),
+    )
+)]
+pub(super) async fn proofs_of(
+    State(node): State<Node>,
+    Query(query): Query<Keys>,
+) -> Result<Response, Problem> {
+    let keys = query.keys.split(',').map(hex::decode);
+    let keys: Vec<Vec<u8>> = keys
+        .collect::<Result<_, _>>()
+        .map_err(|error| Problem::argument(format!("keys: {error}")))?;
+    if keys.len() > KEYS_MAX {
+        let detail = format!("{} keys, at most {KEYS_MAX}", keys.len());
+        return Err(Problem::argument(detail));
+    }
+    let body = sealwire_envelope::encode(&proven_all(&node, &keys).await?);
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], body).into_response())
+}
+
 /// One entry with its proof, under whichever root is newest.
 async fn proven(node: &Node, key: Vec<u8>) -> Result<ProvenEntry, Problem> {
+    let mut all = proven_all(node, std::slice::from_ref(&key)).await?;
+    all.pop()
+        .ok_or_else(|| Problem::argument("no key".to_owned()))
+}
+
+/// Entries with their proofs, all under one root, whichever is newest.
+async fn proven_all(node: &Node, keys: &[Vec<u8>]) -> Result<Vec<ProvenEntry>, Problem> {
     for _ in 0..PROOF_ATTEMPTS {
-        let mut proven = node.prove(std::slice::from_ref(&key)).await?;
-        if let (Some(finality), Some((value, proof))) =
-            (node.certified(proven.height).await, proven.entries.pop())
-        {
-            return Ok(ProvenEntry {
-                version: RECEIPT_VERSION,
-                key,
-                value,
-                proof,
-                finality,
-            });
+        let proven = node.prove(keys).await?;
+        if let Some(finality) = node.certified(proven.height).await {
+            let entries = keys.iter().zip(proven.entries);
+            return Ok(entries
+                .map(|(key, (value, proof))| ProvenEntry {
+                    version: RECEIPT_VERSION,
+                    key: key.clone(),
+                    value,
+                    proof,
+                    finality: finality.clone(),
+                })
+                .collect());
         }
         tokio::time::sleep(PROOF_PAUSE).await;
     }
@@ -320,57 +356,6 @@ pub(super) async fn topic(
             keys: [entry.keys, grants.keys].concat(),
             next: None,
             height: view.height(),
-        }
-    })
-    .await
-}
-
-#[utoipa::path(
-    get, path = "/v1/explain",
-    params(Question),
-    responses(
-        (status = 200, description = "Whether the client may, and why", body = Object),
-        (status = 400, description = "Bad argument", body = Problem),
-    )
-)]
-pub(super) async fn explain(
-    State(node): State<Node>,
-    Query(question): Query<Question>,
-) -> Result<Json<Value>, Problem> {
-    let client: ClientId = parse(&question.client)?;
-    let named = || {
-        question
-            .topic
-            .as_deref()
-            .ok_or_else(|| Problem::argument("the argument 'topic' is missing"))
-    };
-    let name = || named().and_then(parse::<TopicName>);
-    let (mut topic, mut filter) = (None, None);
-    match question.action.as_str() {
-        "connect" => {}
-        "publish" | "read" | "compute" => topic = Some(name()?),
-        "subscribe" => filter = Some(named().and_then(parse::<TopicFilter>)?),
-        other => {
-            let detail =
-                format!("'{other}' is no action: connect, publish, subscribe, read or compute");
-            return Err(Problem::argument(detail));
-        }
-    }
-    answer(&node, question.proof, |view| {
-        let action = match (question.action.as_str(), &topic, &filter) {
-            ("publish", Some(topic), _) => Action::Publish(topic),
-            ("read", Some(topic), _) => Action::Read(topic),
-            ("compute", Some(topic), _) => Action::Compute(topic),
-            (_, _, Some(filter)) => Action::Subscribe(filter),
-            _ => Action::Connect,
-        };
-        let now_ms = question.now_ms.unwrap_or(view.time_ms());
-        let decision = view.decide(&client, action, now_ms);
-        Answer {
-            keys: decision.keys.clone(),
-            next: None,
-            height: decision.height,
-            value: decision,
         }
     })
     .await

@@ -4,21 +4,34 @@
 //! |---|---|
 //! | [`Owner::register`] | makes the key of epoch 0 and seals it to the owner |
 //! | [`Owner::grant`] | unseals the present key and seals it to the grantee's certificate |
-//! | [`Owner::revoke`] | makes the next key and seals it to the owner and to those who remain |
+//! | [`Owner::grant_filter`] | seals the present keys of all topics that match ([`Owner::tend`]) |
+//! | [`Owner::revoke`], [`Owner::rotate`] | makes the next key and seals it to the owner and to those who remain |
+//! | [`Owner::revoke_filter`] | then rotates each topic that matched ([`Owner::tend`]) |
+//! | [`Owner::offer`], [`Owner::accept`] | seals all keys to the next owner; which makes the next one |
+//! | [`Owner::create_authorisation`] | seals the present keys to the authorisation key |
+//! | [`redeem`] | unseals them with it and seals them to the client's own key |
+//! | [`Owner::tend`] | does all that is left: what others' acts, or a lost connection, left undone |
 //!
 //! No key is stored here: the ledger has each one, sealed. Between reading the readers of a topic
 //! and the revocation's block somebody else may have changed them; the contract notices, and the
 //! call is made again ([`ROTATION_ATTEMPTS`]).
 
+mod authorise;
+mod keys;
+
+pub use authorise::{Authorisation, Offer, redeem};
+pub use keys::Tended;
+
 use std::sync::Arc;
 
 use sealwire_contracts::{
     Code,
-    entry::{CertificateEntry, CertificateStatus, TopicEntry},
+    entry::{CertificateEntry, TopicEntry},
 };
 use sealwire_envelope::{
-    Blob, Call, ClientId, GrantTopic, KeyEpoch, RegisterTopic, RevokeGrant, Rights, Rotation,
-    SealedFor, TopicMode, TopicName,
+    AuthorisationId, Blob, Call, ClientId, CloseTopic, DenyRequest, GrantFilter, GrantTerms,
+    GrantTopic, RegisterTopic, RequestRights, RevokeFilter, RevokeGrant, Rights, TopicFilter,
+    TopicMode, TopicName,
 };
 use sealwire_sm::{PublicKey, sm4};
 
@@ -26,7 +39,6 @@ use crate::{
     identity::Identity,
     keyring::{Keyring, KeyringError},
     ledger::{Applied, CallError, Ledger, LedgerError},
-    token::now_s,
 };
 
 /// How often a revocation is tried when others change the topic's readers meanwhile.
@@ -47,6 +59,22 @@ pub enum OwnerError {
         /// Who.
         client: ClientId,
     },
+    /// No such authorisation key is on the ledger.
+    #[error(
+        "no authorisation key {id} is registered: check the text, or ask the owner for a new one"
+    )]
+    UnknownAuthorisation {
+        /// Its id.
+        id: AuthorisationId,
+    },
+    /// The topic isn't on offer to this client.
+    #[error("{topic} isn't on offer to {client}: its owner must offer it first")]
+    NoOffer {
+        /// Which topic.
+        topic: TopicName,
+        /// Who asked.
+        client: ClientId,
+    },
     /// The other one's key can't be read.
     #[error("the ledger's key of {client} can't be read")]
     ClientKey {
@@ -59,21 +87,6 @@ impl From<LedgerError> for OwnerError {
     fn from(error: LedgerError) -> Self {
         Self::Call(error.into())
     }
-}
-
-/// The terms of a grant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// What the grantee may do.
-    pub rights: Rights,
-    /// Until when, seconds since 1970; none: until revoked.
-    pub expires_s: Option<u64>,
-    /// Only archived records from this time on, seconds since 1970.
-    pub from_s: Option<u64>,
-    /// Only archived records up to this time, seconds since 1970.
-    pub to_s: Option<u64>,
-    /// What for, for people; at most 256 bytes.
-    pub purpose: String,
 }
 
 /// An owner of topics.
@@ -125,13 +138,12 @@ impl Owner {
         &self,
         topic: &TopicName,
         grantee: &ClientId,
-        terms: Terms,
+        terms: GrantTerms,
+        note: Option<String>,
     ) -> Result<Applied, OwnerError> {
         let entry = self.topic(topic).await?;
-        let needs_key = entry.mode == TopicMode::Sealed
-            && terms
-                .rights
-                .intersects(Rights::PUBLISH | Rights::SUBSCRIBE | Rights::READ);
+        let needs_key =
+            entry.mode == TopicMode::Sealed && terms.rights.intersects(Rights::WITH_KEY);
         let sealed_key = if needs_key {
             let key = self.keyring.key(topic, entry.epoch).await?;
             let (_, public_key) = self.client(grantee).await?;
@@ -149,7 +161,7 @@ impl Owner {
             purpose: terms.purpose,
             epoch: entry.epoch,
             sealed_key,
-            note: None,
+            note,
         });
         Ok(self.ledger().call(self.identity(), call).await?)
     }
@@ -163,68 +175,104 @@ impl Owner {
         topic: &TopicName,
         grantee: &ClientId,
     ) -> Result<Applied, OwnerError> {
-        let mut left = ROTATION_ATTEMPTS;
-        loop {
-            left -= 1;
+        let call = async || {
             let entry = self.topic(topic).await?;
             let rotation = match entry.mode {
                 TopicMode::Open => None,
-                TopicMode::Sealed => Some(self.rotation(topic, entry.epoch, grantee).await?),
-            };
-            let (topic, grantee) = (topic.clone(), grantee.clone());
-            let name = topic.clone();
-            let call = Call::RevokeGrant(RevokeGrant {
-                topic,
-                grantee,
-                rotation,
-            });
-            match self.ledger().call(self.identity(), call).await {
-                Err(CallError::Refused { code, .. }) if left > 0 && changed_meanwhile(code) => {}
-                result => {
-                    self.keyring.forget_topic(&name);
-                    return Ok(result?);
+                TopicMode::Sealed => {
+                    let owner = self.identity().client();
+                    Some(self.rotation(topic, &entry, owner, Some(grantee)).await?)
                 }
-            }
-        }
+            };
+            Ok(Call::RevokeGrant(RevokeGrant {
+                topic: topic.clone(),
+                grantee: grantee.clone(),
+                rotation,
+            }))
+        };
+        self.call_rotating(topic, call).await
     }
 
-    async fn rotation(
+    /// Gives rights on all of the owner's topics that a filter matches, and the keys of those there are.
+    ///
+    /// # Errors
+    /// [`OwnerError`]. Once the grant is made, an error about keys leaves the rest to
+    /// [`tend`](Self::tend).
+    pub async fn grant_filter(
         &self,
-        topic: &TopicName,
-        epoch: KeyEpoch,
-        without: &ClientId,
-    ) -> Result<Rotation, OwnerError> {
-        let key = sm4::Key::generate(&mut rand::rng());
-        let owner = self.identity();
-        let mut keys = vec![SealedFor {
-            client: owner.client().clone(),
-            sealed: seal(owner.key().public_key(), &key),
-        }];
-        let now_s = now_s();
-        for client in self.ledger().readers(topic).await? {
-            if client == *without {
-                continue;
-            }
-            let Some(grant) = self.ledger().grant(&client, topic).await? else {
-                continue;
-            };
-            let has_key = grant
-                .rights
-                .intersects(Rights::PUBLISH | Rights::SUBSCRIBE | Rights::READ);
-            let (certificate, public_key) = self.client(&client).await?;
-            let live = certificate.status(now_s) == CertificateStatus::Live;
-            if has_key && grant.is_live(now_s) && live {
-                keys.push(SealedFor {
-                    client,
-                    sealed: seal(&public_key, &key),
-                });
-            }
+        filter: &TopicFilter,
+        grantee: &ClientId,
+        terms: GrantTerms,
+        note: Option<String>,
+    ) -> Result<Applied, OwnerError> {
+        let with_keys = terms.rights.intersects(Rights::WITH_KEY);
+        let call = Call::GrantFilter(GrantFilter {
+            filter: filter.clone(),
+            grantee: grantee.clone(),
+            terms,
+            note,
+        });
+        let applied = self.ledger().call(self.identity(), call).await?;
+        if with_keys {
+            self.tend().await?;
         }
-        keys.sort_by(|a, b| a.client.cmp(&b.client));
-        Ok(Rotation {
-            epoch: KeyEpoch(epoch.0.saturating_add(1)),
-            keys,
-        })
+        Ok(applied)
+    }
+
+    /// Takes back what [`grant_filter`](Self::grant_filter) gave, and rotates what the grantee knew.
+    ///
+    /// # Errors
+    /// As for granting.
+    pub async fn revoke_filter(
+        &self,
+        filter: &TopicFilter,
+        grantee: &ClientId,
+    ) -> Result<Applied, OwnerError> {
+        let call = Call::RevokeFilter(RevokeFilter {
+            filter: filter.clone(),
+            grantee: grantee.clone(),
+        });
+        let applied = self.ledger().call(self.identity(), call).await?;
+        self.tend().await?;
+        Ok(applied)
+    }
+
+    /// Asks the owner of a topic, or of the topics that a filter matches, for a right.
+    ///
+    /// # Errors
+    /// [`OwnerError::Call`] with the contract's sentence, as for the calls below.
+    pub async fn request(
+        &self,
+        filter: &TopicFilter,
+        terms: GrantTerms,
+    ) -> Result<Applied, OwnerError> {
+        let filter = filter.clone();
+        let call = Call::RequestRights(RequestRights { filter, terms });
+        Ok(self.ledger().call(self.identity(), call).await?)
+    }
+
+    /// Answers a request with no; granting answers with yes.
+    pub async fn deny(
+        &self,
+        filter: &TopicFilter,
+        requester: &ClientId,
+        note: &str,
+    ) -> Result<Applied, OwnerError> {
+        let call = Call::DenyRequest(DenyRequest {
+            filter: filter.clone(),
+            requester: requester.clone(),
+            note: note.to_owned(),
+        });
+        Ok(self.ledger().call(self.identity(), call).await?)
+    }
+
+    /// Closes a topic for ever; its records stay readable.
+    pub async fn close(&self, topic: &TopicName, reason: &str) -> Result<Applied, OwnerError> {
+        let call = Call::CloseTopic(CloseTopic {
+            topic: topic.clone(),
+            reason: reason.to_owned(),
+        });
+        Ok(self.ledger().call(self.identity(), call).await?)
     }
 
     async fn topic(&self, topic: &TopicName) -> Result<TopicEntry, OwnerError> {
