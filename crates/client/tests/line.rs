@@ -15,10 +15,9 @@ use sealwire_client::{
         Ended, LoginError, Method, Options, PublishError, QoS, ReasonCode, ReceiveError, Reconnect,
         SubscribeError,
     },
-    owner::Terms,
 };
 use sealwire_envelope::{
-    CertId, KeyEpoch, Rights, TopicMode, TopicName, encode,
+    CertId, GrantTerms, KeyEpoch, Rights, TopicMode, TopicName, encode,
     login::{Challenge, METHOD},
     message::CONTENT_TYPE_DEFAULT,
 };
@@ -30,10 +29,10 @@ fn topic(text: &str) -> TopicName {
     text.parse().unwrap()
 }
 
-fn all() -> Terms {
-    Terms {
+fn all() -> GrantTerms {
+    GrantTerms {
         rights: Rights::SUBSCRIBE | Rights::READ,
-        ..Terms::default()
+        ..GrantTerms::default()
     }
 }
 
@@ -154,9 +153,9 @@ async fn rotation_keeps_those_who_remain() {
     a.owner.register(&t, TopicMode::Sealed).await.unwrap();
     a.owner.grant(&t, b.id(), all()).await.unwrap();
     a.owner.grant(&t, c.id(), all()).await.unwrap();
-    let compute = Terms {
+    let compute = GrantTerms {
         rights: Rights::COMPUTE,
-        ..Terms::default()
+        ..GrantTerms::default()
     };
     a.owner.grant(&t, d.id(), compute).await.unwrap();
     a.owner.revoke(&t, b.id()).await.unwrap();

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use crate::address::AddressKey;
+
 /// Room in an MQTT packet beside the payload (topic, properties), in bytes.
 const PACKET_OVERHEAD_BYTES: usize = 64 * 1024;
 
@@ -17,6 +19,8 @@ pub struct Config {
     /// Address under which readers find the packages, as it is written into anchors; `None`: the
     /// HTTP address.
     pub location: Option<String>,
+    /// Record addresses as keyed digests ([`crate::address`]) under this key; `None`: as they are.
+    pub address_key: Option<AddressKey>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -31,6 +35,7 @@ impl Config {
             mqtt: loopback,
             http: loopback,
             location: None,
+            address_key: None,
             limits: Limits::default(),
         }
     }

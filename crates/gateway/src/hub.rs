@@ -282,7 +282,13 @@ impl Hub {
         if let Some(story) = occurrence.story {
             self.tell(story);
         }
-        encode(&occurrence.event)
+        let mut event = occurrence.event;
+        if let Some(key) = &self.config.address_key
+            && let Ok(address) = event.address.parse()
+        {
+            event.address = key.seal(address);
+        }
+        encode(&event)
     }
 }
 

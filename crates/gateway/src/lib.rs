@@ -12,6 +12,7 @@
 //! | [`front`] | owns the sockets; limits connections and handshake time |
 //! | [`login`] | enhanced authentication and tokens, one check |
 //! | [`session`] | passes packets; decides, archives, withholds |
+//! | [`address`] | records addresses as keyed digests, where they are personal data |
 //! | [`rights`] | asks the verified ledger state, answers with a reason |
 //! | [`engine`] | the broker behind (the only module that knows which) |
 //! | [`watch`] | ends sessions whose certificate or grant ended |
@@ -26,6 +27,7 @@
 //! - A connection event that happened is on disk until a block holds it.
 //! - The gateway never sees a key of a sealed topic.
 
+pub mod address;
 pub mod audit;
 pub mod clerk;
 pub mod config;
@@ -45,6 +47,7 @@ pub mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+pub use address::{AddressError, AddressKey};
 pub use config::{Config, Limits};
 pub use hub::Keys;
 pub use ledger::{Ledger, Outcome, SubmitError};

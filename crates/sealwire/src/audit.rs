@@ -5,11 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
+use sealwire_envelope::OrgId;
+use sealwire_gateway::AddressKey;
+
 use crate::{
-    cli::Audit,
+    cli::{Audit, EventsQuery, Format},
     home::Home,
     output::{Output, table, time_text},
-    topic::ledger,
+    topic::{ledger, percent_encoded},
 };
 
 /// How long `status` waits for one answer.
@@ -20,30 +23,104 @@ const STATUS_MAX: Duration = Duration::from_secs(2);
 /// # Errors
 /// When no ledger node answers, or it refuses.
 pub async fn run(home: &Home, out: Output, command: Audit) -> Result<()> {
-    let path = match &command {
+    let path = match command {
+        Audit::Events(query) => return events(home, out, &query).await,
+        Audit::Address { org, address } => return open_address(home, out, &org, &address),
         Audit::Client { client } => format!("/v1/clients/{client}"),
         Audit::Clients { org } => format!("/v1/organisations/{org}/clients"),
-        Audit::Events { client, kind: None } => format!("/v1/clients/{client}/events"),
-        Audit::Events {
-            client,
-            kind: Some(kind),
-        } => {
-            format!("/v1/clients/{client}/events?kind={kind}")
+        Audit::Gateway { gateway } => {
+            let query = EventsQuery::of_gateway(gateway);
+            return events(home, out, &query).await;
         }
-        Audit::Gateway { gateway } => format!("/v1/gateways/{gateway}/events"),
     };
     let answer = ledger(home)?.get_json(&path).await?;
     out.print(&answer, |answer| {
         let value = answer.get("value").unwrap_or(answer);
-        match &command {
-            Audit::Events { .. } => events_text(value.as_array().into_iter().flatten()),
-            Audit::Gateway { .. } => {
-                let batches = value.as_array().into_iter().flatten();
-                events_text(batches.flat_map(|b| b["events"].as_array().into_iter().flatten()))
-            }
-            _ => serde_json::to_string_pretty(value).unwrap_or_default(),
-        }
+        serde_json::to_string_pretty(value).unwrap_or_default()
     });
+    Ok(())
+}
+
+/// Prints connection events, page by page.
+async fn events(home: &Home, out: Output, query: &EventsQuery) -> Result<()> {
+    let mut path = "/v1/audit?".to_owned();
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            path.push_str(&format!("{name}={}&", percent_encoded(&value)));
+        }
+    };
+    add("client", query.client.as_ref().map(ToString::to_string));
+    add("gateway", query.gateway.as_ref().map(ToString::to_string));
+    add("kind", query.kind.map(|kind| kind.to_string()));
+    add("address", query.address.clone());
+    add("from_ms", query.from.map(|s| (s * 1000).to_string()));
+    add("to_ms", query.to.map(|s| (s * 1000 + 999).to_string()));
+    let path = path.trim_end_matches(['?', '&']);
+    let events: Vec<Value> = ledger(home)?.get_all(path).await?;
+    match query.format {
+        Some(Format::Jsonl) => {
+            for event in &events {
+                println!("{}", serde_json::to_string(event)?);
+            }
+        }
+        Some(Format::Csv) => print!("{}", csv_text(&events)?),
+        None => out.print(&events, |events| events_text(events.iter())),
+    }
+    Ok(())
+}
+
+/// The columns of a CSV export, and where each is in an event entry.
+const COLUMNS: [(&str, &str); 16] = [
+    ("time_ms", "/event/time_ms"),
+    ("client", "/event/client"),
+    ("kind", "/event/kind"),
+    ("gateway", "/gateway"),
+    ("address", "/event/address"),
+    ("port", "/event/port"),
+    ("protocol_version", "/event/protocol_version"),
+    ("keep_alive_s", "/event/keep_alive_s"),
+    ("clean_start", "/event/clean_start"),
+    ("properties", "/event/properties"),
+    ("topic", "/event/topic"),
+    ("reason", "/event/reason"),
+    ("grant", "/event/grant"),
+    ("decided_at_height", "/event/height"),
+    ("recorded_at_height", "/at/height"),
+    ("recorded_at_ms", "/at/time_ms"),
+];
+
+fn csv_text(events: &[Value]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS.map(|(name, _)| name))?;
+    for event in events {
+        writer.write_record(COLUMNS.map(|(_, place)| match event.pointer(place) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => unformulaic(text),
+            Some(other) => other.to_string(),
+        }))?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// A spreadsheet takes a cell that begins like this for a formula, and clients choose some of these
+/// texts: a leading apostrophe makes it text.
+fn unformulaic(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn open_address(home: &Home, out: Output, org: &OrgId, address: &str) -> Result<()> {
+    let path = home.gateway_dir(org).join(AddressKey::FILE);
+    let key = AddressKey::load(&path)?;
+    let (opened, recorded) = match address.parse() {
+        Ok(plain) => (plain, key.seal(plain)),
+        Err(_) => (key.open(address)?, address.to_owned()),
+    };
+    let document = serde_json::json!({ "address": opened, "recorded": recorded });
+    out.print(&document, |_| format!("{opened} is recorded as {recorded}"));
     Ok(())
 }
 
@@ -115,4 +192,30 @@ fn service_row(service: &Value) -> Vec<String> {
             height.to_string()
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_quotes_and_never_makes_formulas() {
+        let event = serde_json::json!({
+            "gateway": "acme.gateway", "at": { "height": 7, "time_ms": 9 },
+            "event": {
+                "client": "acme.press", "kind": "connected", "time_ms": 8, "address": "192.0.2.7",
+                "port": 1, "protocol_version": 5, "keep_alive_s": 60, "clean_start": true,
+                "properties": [], "topic": null, "reason": "=1+1, \"quoted\"", "grant": null,
+                "height": 6,
+            },
+        });
+        let text = csv_text(&[event]).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].split(',').count(), COLUMNS.len());
+        assert_eq!(
+            lines[1],
+            "8,acme.press,connected,acme.gateway,192.0.2.7,1,5,60,true,[],,\"'=1+1, \"\"quoted\"\"\",,6,7,9"
+        );
+    }
 }

@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sealwire_envelope::{ClientId, EventKind, OrgId, Rights, TopicFilter, TopicName};
+use sealwire_envelope::{ClientId, OrgId, TopicFilter, TopicName};
+
+mod audit;
+mod rights;
+
+pub use audit::{Audit, EventsQuery, Format};
+pub use rights::{Key, TermsArgs, Topic};
 
 /// Let devices of organisations that don't trust each other exchange data, provably.
 ///
@@ -50,6 +56,9 @@ pub enum Command {
     /// Register topics, give and take rights, ask why.
     #[command(subcommand)]
     Topic(Topic),
+    /// Authorisation keys: rights for whoever holds a printed key.
+    #[command(subcommand)]
+    Key(Key),
     /// List and fetch archived packages.
     #[command(subcommand)]
     Record(Record),
@@ -212,64 +221,6 @@ pub enum Device {
     },
 }
 
-/// `sealwire topic …`
-#[derive(Subcommand, Debug)]
-pub enum Topic {
-    /// Claim a topic within one's own prefix `<org>/<name>/`.
-    Register {
-        #[command(flatten)]
-        actor: Actor,
-        /// Which topic.
-        topic: TopicName,
-        /// Accept any payload; without it, every message must be encrypted.
-        #[arg(long)]
-        open: bool,
-    },
-    /// Give a client rights on a topic.
-    Grant {
-        #[command(flatten)]
-        actor: Actor,
-        /// On which topic.
-        topic: TopicName,
-        /// To whom.
-        #[arg(long, value_name = "CLIENT")]
-        to: ClientId,
-        /// What: any of publish, subscribe, read, compute, with commas.
-        #[arg(long, default_value = "subscribe,read")]
-        rights: Rights,
-        /// For how many days; without it, until revoked.
-        #[arg(long, value_name = "DAYS")]
-        days: Option<u32>,
-        /// What for, for people.
-        #[arg(long, default_value = "")]
-        purpose: String,
-    },
-    /// Take a client's rights on a topic away, and change the topic's key.
-    Revoke {
-        #[command(flatten)]
-        actor: Actor,
-        /// On which topic.
-        topic: TopicName,
-        /// From whom.
-        #[arg(long, value_name = "CLIENT")]
-        from: ClientId,
-    },
-    /// Say whether a client may do something, and why (or why not).
-    Explain {
-        /// Who.
-        client: ClientId,
-        /// What: connect, publish, subscribe, read or compute.
-        action: String,
-        /// On which topic.
-        topic: Option<String>,
-    },
-    /// Show a topic: owner, key epoch, grants.
-    Show {
-        /// Which topic.
-        topic: TopicName,
-    },
-}
-
 /// `sealwire record …`
 #[derive(Subcommand, Debug)]
 pub enum Record {
@@ -318,34 +269,6 @@ pub enum Receipt {
         /// The genesis file; by default the home's.
         #[arg(long, value_name = "FILE")]
         genesis: Option<PathBuf>,
-    },
-}
-
-/// `sealwire audit …`
-#[derive(Subcommand, Debug)]
-pub enum Audit {
-    /// A client's record.
-    Client {
-        /// Who.
-        client: ClientId,
-    },
-    /// All clients of an organisation.
-    Clients {
-        /// Whose.
-        org: OrgId,
-    },
-    /// A client's events.
-    Events {
-        /// Whose.
-        client: ClientId,
-        /// Of which kind; all, unless given.
-        #[arg(long)]
-        kind: Option<EventKind>,
-    },
-    /// All connection records of a gateway.
-    Gateway {
-        /// Which.
-        gateway: ClientId,
     },
 }
 

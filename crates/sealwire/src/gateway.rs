@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use sealwire_contracts::View;
 use sealwire_envelope::{ChainId, Transaction, TxId};
-use sealwire_gateway::{Config, Gateway, Keys, Outcome, Story, SubmitError};
+use sealwire_gateway::{AddressKey, Config, Gateway, Keys, Outcome, Story, SubmitError};
 use sealwire_ledger::{
     follower::{self, FollowerSettings},
     mempool::SubmitError as NodeError,
@@ -24,7 +24,7 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 use crate::{
     actor::Actor,
     cli,
-    home::Home,
+    home::{Home, RecordAddresses},
     init::GATEWAY,
     output::Output,
     process::{raise_file_limit, until_stopped},
@@ -106,7 +106,14 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
         follower,
     });
 
+    let address_key = match config.record_addresses {
+        RecordAddresses::Plain => None,
+        RecordAddresses::Keyed => {
+            Some(AddressKey::load_or_make(&directory.join(AddressKey::FILE))?)
+        }
+    };
     let mut settings = Config::new(directory);
+    settings.address_key = address_key;
     settings.mqtt = config.mqtt;
     settings.http = config.gateway_http;
     settings.limits.package_age = Duration::from_millis(config.package_age_ms);

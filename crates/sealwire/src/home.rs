@@ -51,8 +51,22 @@ pub struct OrgConfig {
     /// Close a package after so many milliseconds.
     #[serde(default = "package_age_ms")]
     pub package_age_ms: u64,
+    /// How its gateway records clients' addresses.
+    #[serde(default)]
+    pub record_addresses: RecordAddresses,
     /// The other validators.
     pub peers: Vec<Peer>,
+}
+
+/// How a gateway records clients' addresses on the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordAddresses {
+    /// As they are.
+    #[default]
+    Plain,
+    /// As keyed digests that only this organisation can open: where addresses are personal data.
+    Keyed,
 }
 
 fn package_messages() -> u64 {

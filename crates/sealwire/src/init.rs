@@ -179,6 +179,7 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
             gateway_http: addresses.gateway_http,
             package_messages: 1000,
             package_age_ms: 10_000,
+            record_addresses: crate::home::RecordAddresses::default(),
             peers,
         })?;
     }

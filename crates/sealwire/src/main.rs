@@ -13,6 +13,7 @@ mod fsck;
 mod gateway;
 mod home;
 mod init;
+mod key;
 mod node;
 mod output;
 mod process;
@@ -87,6 +88,7 @@ async fn dispatch(given: Option<std::path::PathBuf>, out: Output, command: Comma
         Command::Gateway(args) => gateway::run(&home, out, &args).await,
         Command::Device(command) => device::run(&home, out, command).await,
         Command::Topic(command) => topic::run(&home, out, command).await,
+        Command::Key(command) => key::run(&home, out, command).await,
         Command::Record(command) => record::run(&home, out, command).await,
         Command::Receipt(command) => receipt::run(&home, out, command).await,
         Command::Audit(command) => audit::run(&home, out, command).await,

@@ -101,29 +101,27 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Milliseconds since 1970 as `2026-11-23 10:58:07Z`.
 pub fn time_text(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days to a civil date (proleptic Gregorian), counting from 0000-03-01.
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    i64::try_from(ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(
+            || format!("{ms} ms since 1970"),
+            |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        )
+}
+
+/// A time as seconds since 1970: RFC 3339, or the number itself.
+///
+/// # Errors
+/// When it is neither, or before 1970.
+pub fn parse_time_s(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let time: jiff::Timestamp = text.parse().map_err(|error| {
+        format!("{error}: write it like 2026-11-24T00:00:00Z, or as seconds since 1970")
+    })?;
+    u64::try_from(time.as_second()).map_err(|_| "a time before 1970".to_owned())
 }
 
 #[cfg(test)]
@@ -135,6 +133,17 @@ mod tests {
         assert_eq!(time_text(0), "1970-01-01 00:00:00Z");
         assert_eq!(time_text(951_782_400_000), "2000-02-29 00:00:00Z");
         assert_eq!(time_text(1_795_431_487_000), "2026-11-23 10:58:07Z");
+        assert_eq!(time_text(u64::MAX), "18446744073709551615 ms since 1970");
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(parse_time_s("1795431487"), Ok(1_795_431_487));
+        assert_eq!(parse_time_s("2026-11-23T10:58:07Z"), Ok(1_795_431_487));
+        assert_eq!(parse_time_s("2026-11-23T18:58:07+08:00"), Ok(1_795_431_487));
+        for wrong in ["", "yesterday", "2026-11-23", "1969-12-31T23:59:59Z"] {
+            assert!(parse_time_s(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

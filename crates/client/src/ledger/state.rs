@@ -6,12 +6,12 @@ use minicbor::Decode;
 use sealwire_contracts::{
     entry::{
         AuthorisationEntry, CertificateEntry, ClientEntry, GrantEntry, OfferEntry, PackageEntry,
-        Readers, SealedKey, TopicEntry, WideEntry,
+        Readers, RequestEntry, SealedKey, TopicEntry, WideEntry,
     },
     keys::{self, Granter},
 };
 use sealwire_envelope::{
-    AuthorisationId, CertId, ClientId, KeyEpoch, PackageId, TopicName, decode_bounded,
+    AuthorisationId, CertId, ClientId, KeyEpoch, PackageId, TopicFilter, TopicName, decode_bounded,
     receipt::{ProvenEntry, RECEIPT_BYTES_MAX},
 };
 
@@ -256,6 +256,16 @@ impl Ledger {
         granter: &Granter,
     ) -> Result<Option<WideEntry>, LedgerError> {
         self.entry(keys::wide(grantee, granter)).await
+    }
+
+    /// A request that an owner got.
+    pub async fn request(
+        &self,
+        owner: &ClientId,
+        requester: &ClientId,
+        filter: &TopicFilter,
+    ) -> Result<Option<RequestEntry>, LedgerError> {
+        self.entry(keys::request(owner, requester, filter)).await
     }
 
     /// To whom a topic is on offer.

@@ -19,10 +19,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sealwire_client::{
     archive::{self, FetchError},
     mqtt::{QoS, ReceiveError, Session, SubscribeError, Subscription},
-    owner::{Owner, Terms},
+    owner::Owner,
 };
 use sealwire_envelope::{
-    ClientId, EventKind, OrgId, PackageId, Rights, TopicMode, TopicName, encode,
+    ClientId, EventKind, GrantTerms, OrgId, PackageId, Rights, TopicMode, TopicName, encode,
     message::CONTENT_TYPE_DEFAULT,
     record::{ArchivedRecord, Package},
 };
@@ -295,12 +295,12 @@ async fn refused(session: &Session, topic: &TopicName) -> Told<()> {
 }
 
 async fn granted(owner: &Owner, topic: &TopicName, b: &ClientId, b_actor: &Actor) -> Told<()> {
-    let terms = Terms {
+    let terms = GrantTerms {
         rights: Rights::SUBSCRIBE | Rights::READ,
         purpose: "the demo's story".to_owned(),
-        ..Terms::default()
+        ..GrantTerms::default()
     };
-    let applied = owner.grant(topic, b, terms).await?;
+    let applied = owner.grant(topic, b, terms, None).await?;
     // B may ask another node than A did, one that is a block behind.
     b_actor.ledger.have_seen(applied.height);
     let key = b_actor.ledger.grant(b, topic).await?;
