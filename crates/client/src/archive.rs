@@ -12,11 +12,11 @@ use sealwire_envelope::{
     ClientId, DecodeError, PackageId, TopicName, decode, encode,
     login::{LOGIN_VERSION, RequestBody, SignedRequest},
     message::MessageHeader,
-    receipt::{RECEIPT_VERSION, Receipt},
+    receipt::{Bundle, RECEIPT_VERSION, Receipt},
     record::{ArchivedRecord, Package, PackageManifest, PackagedRecord},
 };
 use sealwire_receipt::{
-    Verified, VerifyError,
+    BundleError, Verified, VerifiedBundle, VerifyError,
     merkle::{self, PathError},
 };
 use sealwire_sm::{Sm3Digest, sm3};
@@ -125,6 +125,20 @@ pub enum ReceiptError {
     /// The receipt doesn't hold.
     #[error("the receipt doesn't hold: {0}")]
     Verify(#[from] VerifyError),
+}
+
+/// A bundle wasn't had, or doesn't hold.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleFetchError {
+    /// The gateway didn't give it, or gave something else.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The ledger couldn't be asked.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// It doesn't hold.
+    #[error("the bundle doesn't hold: {0}")]
+    Verify(#[from] BundleError),
 }
 
 /// A package in a list.
@@ -318,6 +332,27 @@ impl Archive {
         };
         let verified = sealwire_receipt::verify(&receipt, self.identity.genesis())?;
         Ok((receipt, verified))
+    }
+
+    /// A whole package with the ledger's proof of it, verified against genesis. It takes the right to
+    /// read or to verify, and no key.
+    ///
+    /// # Errors
+    /// [`BundleFetchError`].
+    pub async fn bundle(
+        &self,
+        ledger: &Ledger,
+        id: &PackageId,
+    ) -> Result<(Bundle, VerifiedBundle), BundleFetchError> {
+        let package = self.package(id).await?;
+        let anchor = ledger.package_proof(id).await?;
+        let bundle = Bundle {
+            version: RECEIPT_VERSION,
+            package,
+            anchor,
+        };
+        let verified = sealwire_receipt::verify_bundle(&bundle, self.identity.genesis())?;
+        Ok((bundle, verified))
     }
 
     async fn get(&self, target: &str) -> Result<Vec<u8>, FetchError> {

@@ -30,7 +30,7 @@ use crate::{
     Anchor, DecodeError, Finality, Header, PackageId,
     codec::{decode_bounded, encode},
     proof::{StateProof, as_hex, as_hex_option},
-    record::PackagedRecord,
+    record::{Package, PackagedRecord},
 };
 
 /// Version of [`Receipt`] and [`ProvenEntry`] that this crate writes.
@@ -38,6 +38,9 @@ pub const RECEIPT_VERSION: u8 = 1;
 
 /// Longest encoded receipt that a program should read, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Longest bundle that a program should read, in bytes.
+pub const BUNDLE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// That a block is final: headers from it up to one that has a certificate, and the certificate.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
@@ -135,6 +138,37 @@ impl Receipt {
     /// When there are more than [`RECEIPT_BYTES_MAX`], or they aren't one receipt.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         decode_bounded(bytes, RECEIPT_BYTES_MAX)
+    }
+}
+
+/// A whole package with the ledger's proof of it: the receipts of all its records in one. Whoever has no
+/// key of the topic can check every digest and count, and read nothing.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[cbor(array)]
+pub struct Bundle {
+    /// Version of this format: [`RECEIPT_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The package, byte for byte as it was archived.
+    #[n(1)]
+    pub package: Package,
+    /// The package's entry on the ledger: key [`package_key`], value [`PackageRecord`].
+    #[n(2)]
+    pub anchor: ProvenEntry,
+}
+
+impl Bundle {
+    /// The bytes of a bundle file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what [`Bundle::to_bytes`] wrote; says nothing about whether it holds.
+    ///
+    /// # Errors
+    /// When there are more than [`BUNDLE_BYTES_MAX`], or they aren't one bundle.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_bounded(bytes, BUNDLE_BYTES_MAX)
     }
 }
 

@@ -4,9 +4,12 @@
 //! |---|---|---|
 //! | `GET /v1/status` | anyone | JSON |
 //! | `GET /metrics` | anyone | Prometheus text |
-//! | `GET /v1/packages?topic=T&after=N&limit=L` | READ on the topic | JSON: packages after number N |
-//! | `GET /v1/packages/{package}` | READ on its topic | CBOR: `envelope::record::Package` |
-//! | `GET /v1/packages/{package}/records/{index}` | READ on its topic | CBOR: `PackagedRecord` |
+//! | `GET /v1/packages?topic=T&after=N&limit=L` | READ or VERIFY on the topic | JSON: packages after number N |
+//! | `GET /v1/packages/{package}` | READ or VERIFY on its topic | CBOR: `envelope::record::Package` |
+//! | `GET /v1/packages/{package}/records/{index}` | READ or VERIFY on its topic | CBOR: `PackagedRecord` |
+//!
+//! VERIFY is for auditors: they get the records as they are stored, check every digest and count, and read
+//! nothing, because no key is ever sealed to them. It isn't given on open topics, whose records are plain.
 //!
 //! Who asks is shown by `Authorization: SM2 …` (`envelope::login::SignedRequest`), good once. Each
 //! hand-out is a retrieval record: it is in the outbox, on disk, before the first byte leaves. A
@@ -329,12 +332,20 @@ impl Range {
     }
 }
 
-/// May the reader read this topic's records, and which?
-fn may_read(hub: &Hub, reader: &Reader, topic: &TopicName) -> Result<Range, Problem> {
-    let decision = hub
-        .ledger()
-        .view()
-        .decide(&reader.client, Action::Read(topic), now_ms());
+/// May the reader have this topic's records, and which? To read them, or else to verify them.
+fn may_fetch(hub: &Hub, reader: &Reader, topic: &TopicName) -> Result<Range, Problem> {
+    let decide = |action| hub.ledger().view().decide(&reader.client, action, now_ms());
+    let decision = decide(Action::Read(topic));
+    let decision = if decision.is_allowed() {
+        decision
+    } else {
+        let verify = decide(Action::Verify(topic));
+        if verify.is_allowed() {
+            verify
+        } else {
+            decision
+        }
+    };
     if decision.is_allowed() {
         return Ok(Range::of(decision.grant.as_ref()));
     }
@@ -407,7 +418,7 @@ async fn packages(
         .topic
         .parse()
         .map_err(|e| Problem::bad(format!("{e}")))?;
-    let range = may_read(&hub, &reader, &topic).inspect_err(|p| note(&hub, p))?;
+    let range = may_fetch(&hub, &reader, &topic).inspect_err(|p| note(&hub, p))?;
     let limit = query.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let rows = hub
         .archive()
@@ -518,7 +529,7 @@ async fn find(hub: &Hub, reader: &Reader, id: &str) -> Result<(PackageRow, Range
         .map_err(|e| Problem::archive(&e))?;
     let row = row.ok_or_else(|| Problem::not_found(format!("no package {id} here")))?;
     let topic: TopicName = row.topic.parse().map_err(|e| Problem::archive(&e))?;
-    let range = may_read(hub, reader, &topic)?;
+    let range = may_fetch(hub, reader, &topic)?;
     Ok((row, range))
 }
 

@@ -10,9 +10,11 @@
 //! | [`state`] | an entry in the ledger's state, or its absence |
 //! | [`finality`] | a block, by the votes of genesis's validators |
 //! | [`verify`](mod@verify) | receipts and proven entries: the three above in order |
+//! | [`bundle`] | whole packages with the ledger's proof of them |
 //! | [`fsck`] | stored blocks and packages |
 #![deny(missing_docs)]
 
+pub mod bundle;
 pub mod finality;
 pub mod fsck;
 pub mod merkle;
@@ -20,5 +22,6 @@ pub mod state;
 mod varint;
 pub mod verify;
 
+pub use bundle::{BundleError, VerifiedBundle, verify_bundle};
 pub use finality::Validators;
 pub use verify::{Held, Step, Verified, VerifiedEntry, VerifyError, verify, verify_entry};

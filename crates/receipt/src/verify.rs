@@ -192,7 +192,7 @@ impl Verified {
 pub fn verify(receipt: &Receipt, genesis: &Genesis) -> Result<Verified, VerifyError> {
     check_version(receipt.version)?;
     let mut entry = verify_entry(&receipt.anchor, genesis)?;
-    let package = read_anchor(&entry).map_err(failed(Step::Anchor))?;
+    let package = read_anchor(&entry)?;
     let anchor = package.anchor;
     entry.steps.push(Held {
         step: Step::Anchor,
@@ -346,7 +346,11 @@ fn verify_state(entry: &ProvenEntry, root: &Sm3Digest) -> Result<String, Cause> 
 }
 
 /// The package that a verified entry anchors.
-fn read_anchor(entry: &VerifiedEntry) -> Result<PackageRecord, Cause> {
+pub(crate) fn read_anchor(entry: &VerifiedEntry) -> Result<PackageRecord, VerifyError> {
+    anchor_in(entry).map_err(failed(Step::Anchor))
+}
+
+fn anchor_in(entry: &VerifiedEntry) -> Result<PackageRecord, Cause> {
     let Some(value) = &entry.value else {
         return Err(Cause::NoAnchor);
     };

@@ -242,6 +242,58 @@ pub enum Record {
         /// Which package.
         package: sealwire_envelope::PackageId,
     },
+    /// Export the packages of a topic as bundles: every message as stored, with the ledger's proof. The
+    /// right to read or to verify is needed, no key.
+    ///
+    /// Example: sealwire record export --as beta.auditor acme/press/temperature --out evidence
+    Export {
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        at: At,
+        /// Of which topic.
+        topic: TopicName,
+        /// With a message at this time or later: RFC 3339 in UTC, or Unix seconds.
+        #[arg(long, value_name = "TIME", value_parser = crate::output::parse_time_s)]
+        from: Option<u64>,
+        /// With a message at this time or earlier.
+        #[arg(long, value_name = "TIME", value_parser = crate::output::parse_time_s)]
+        to: Option<u64>,
+        /// Into which directory; it is made.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Write each message's own receipt, too.
+        #[arg(long)]
+        receipts: bool,
+    },
+    /// Verify exported bundles, offline: digests, counts, and the ledger's proof.
+    ///
+    /// Example: sealwire record verify evidence --genesis genesis.json
+    Verify {
+        /// A bundle, or a directory of them.
+        path: PathBuf,
+        /// The genesis file; this home's, unless given.
+        #[arg(long, value_name = "FILE")]
+        genesis: Option<PathBuf>,
+    },
+    /// Compare what the ledger says was archived of a topic with what the gateway still has, digest by
+    /// digest, without reading a message.
+    ///
+    /// Example: sealwire record audit --as beta.auditor acme/press/temperature
+    Audit {
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        at: At,
+        /// Of which topic.
+        topic: TopicName,
+        /// With a message at this time or later: RFC 3339 in UTC, or Unix seconds.
+        #[arg(long, value_name = "TIME", value_parser = crate::output::parse_time_s)]
+        from: Option<u64>,
+        /// With a message at this time or earlier.
+        #[arg(long, value_name = "TIME", value_parser = crate::output::parse_time_s)]
+        to: Option<u64>,
+    },
 }
 
 /// `sealwire receipt …`

@@ -1,4 +1,7 @@
-//! `sealwire record …`: list and fetch archived packages, as a client that has the right.
+//! `sealwire record …`: list and fetch archived packages, as a client that has the right; evidence for
+//! auditors in [`evidence`].
+
+mod evidence;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +14,7 @@ use serde::Serialize;
 use crate::{
     actor::Actor,
     cli::Record,
-    home::Home,
+    home::{Home, read_genesis},
     output::{Output, table, time_text},
 };
 
@@ -50,6 +53,46 @@ pub async fn run(home: &Home, out: Output, command: Record) -> Result<()> {
                 lines.extend(messages.iter().map(message_text));
                 lines.join("\n")
             });
+        }
+        Record::Export {
+            actor,
+            at,
+            topic,
+            from,
+            to,
+            out: directory,
+            receipts,
+        } => {
+            let actor = Actor::load(home, &actor.client)?;
+            let range = evidence::Range { from, to };
+            let wanted = evidence::Wanted {
+                topic: &topic,
+                range,
+                at: at.gateway.as_ref(),
+            };
+            evidence::export(&actor, out, &wanted, &directory, receipts).await?;
+        }
+        Record::Verify { path, genesis } => {
+            let genesis = match genesis {
+                Some(path) => read_genesis(&path)?,
+                None => home.genesis()?,
+            };
+            evidence::verify(out, &path, &genesis)?;
+        }
+        Record::Audit {
+            actor,
+            at,
+            topic,
+            from,
+            to,
+        } => {
+            let actor = Actor::load(home, &actor.client)?;
+            let wanted = evidence::Wanted {
+                topic: &topic,
+                range: evidence::Range { from, to },
+                at: at.gateway.as_ref(),
+            };
+            evidence::audit(&actor, out, &wanted).await?;
         }
     }
     Ok(())

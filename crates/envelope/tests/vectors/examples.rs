@@ -12,7 +12,7 @@ use sealwire_envelope::{
     decode, encode,
     proof::{Exclusion, Inclusion, OperationProof, StateEntry, StateProof},
     receipt::{
-        BlockMoment, FinalityProof, PackageRecord, ProvenEntry, RECEIPT_VERSION, Receipt,
+        BlockMoment, Bundle, FinalityProof, PackageRecord, ProvenEntry, RECEIPT_VERSION, Receipt,
         package_key,
     },
     transaction::UserProperty,
@@ -566,6 +566,11 @@ pub fn receipts() -> Examples {
         path: vec![sm3(&[b"sibling"])],
         anchor: proven(Some(encode(&record))),
     };
+    let bundle = Bundle {
+        version: RECEIPT_VERSION,
+        package: package(),
+        anchor: proven(Some(encode(&record))),
+    };
     examples([
         (
             "package-record",
@@ -578,5 +583,6 @@ pub fn receipts() -> Examples {
         ),
         ("absent", json!({"cbor": pinned(&proven(None))})),
         ("receipt", json!({"cbor": pinned(&receipt)})),
+        ("bundle", json!({"cbor": pinned(&bundle)})),
     ])
 }

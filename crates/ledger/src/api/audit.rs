@@ -1,4 +1,4 @@
-//! Searching the connection events.
+//! Searching the connection events and the anchored packages.
 
 use axum::{
     Json, Router,
@@ -6,6 +6,7 @@ use axum::{
     routing::get,
 };
 use sealwire_contracts::EventSearch;
+use sealwire_envelope::TopicName;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -16,7 +17,9 @@ use super::{
 };
 
 pub(super) fn routes() -> Router<Node> {
-    Router::new().route("/v1/audit", get(audit))
+    Router::new()
+        .route("/v1/audit", get(audit))
+        .route("/v1/packages", get(packages))
 }
 
 /// What is looked for; what is left out doesn't matter.
@@ -69,6 +72,45 @@ pub(super) async fn audit(
     let page = page(query.after.as_deref(), query.limit, query.newest_first)?;
     answer(&node, query.proof, |view| {
         view.search_events(&search, &page)
+    })
+    .await
+}
+
+/// Which packages.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct OfTopic {
+    /// Topic name.
+    topic: String,
+    /// With a message at this time or later, Unix milliseconds.
+    from_ms: Option<u64>,
+    /// With a message at this time or earlier, Unix milliseconds.
+    to_ms: Option<u64>,
+    /// Attach proofs.
+    #[serde(default)]
+    proof: bool,
+    /// Go on after this key (`next` of the page before), hexadecimal.
+    after: Option<String>,
+    /// Most entries to look at; at most 1,000, 100 when left out.
+    limit: Option<usize>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/packages",
+    params(OfTopic),
+    responses(
+        (status = 200, description = "The anchored packages of a topic that meet a time range, in time order", body = Object),
+        (status = 400, description = "Bad argument", body = Problem),
+    )
+)]
+pub(super) async fn packages(
+    State(node): State<Node>,
+    Query(query): Query<OfTopic>,
+) -> Result<Json<Value>, Problem> {
+    let topic: TopicName = parse(&query.topic)?;
+    let (from_ms, to_ms) = (query.from_ms.unwrap_or(0), query.to_ms.unwrap_or(u64::MAX));
+    let page = page(query.after.as_deref(), query.limit, false)?;
+    answer(&node, query.proof, |view| {
+        view.packages_of(&topic, from_ms, to_ms, &page)
     })
     .await
 }

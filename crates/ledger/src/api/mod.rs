@@ -66,6 +66,7 @@ type Node = Arc<dyn Chain>;
         rights::upkeep_of,
         rights::authorisation,
         audit::audit,
+        audit::packages,
     ),
     components(schemas(Problem))
 )]
