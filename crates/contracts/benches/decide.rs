@@ -44,12 +44,15 @@ fn entries(n: u32) -> [(Vec<u8>, Vec<u8>); 5] {
         der: vec![0x30; 450].into(),
         registered: at,
         revoked: None,
+        suspensions: Vec::new(),
     };
     let entry = TopicEntry {
         owner: client.clone(),
         mode: TopicMode::Sealed,
         epoch: KeyEpoch(0),
         registered: at,
+        changed: None,
+        closed: None,
     };
     let grant = GrantEntry {
         rights: Rights::ALL,

@@ -2,7 +2,7 @@
 //!
 //! Everything is denied unless a rule here allows it. In this order; the first that speaks decides:
 //!
-//! 1. The client's certificate must be registered, not revoked and valid now.
+//! 1. The client's certificate must be registered, neither revoked nor suspended, and valid now.
 //! 2. Its role must be device or user: operators, gateways and validators don't act over MQTT.
 //! 3. *Connect*: allowed.
 //! 4. *Subscribe* with wildcards: allowed if the whole filter lies under the client's own prefix, or if one
@@ -104,6 +104,7 @@ reasons! {
     CertificateNotYetValid = 12, "The client's certificate isn't valid yet.";
     CertificateExpired = 13, "The client's certificate has expired: its organisation must register a new one.";
     RoleNotAllowed = 14, "The client's role doesn't act over MQTT: only devices and users do.";
+    CertificateSuspended = 15, "The client's certificate is suspended: its organisation must resume it.";
     UnknownTopic = 20, "The topic isn't registered: its owner must register it.";
     NoGrant = 21, "The topic's owner has granted this client nothing.";
     GrantRevoked = 22, "The topic's owner revoked the grant.";
@@ -218,6 +219,8 @@ impl<L: Lookup> Judge<'_, L> {
         self.decision.role = Some(certificate.role);
         match certificate.status(now_s) {
             CertificateStatus::Revoked => Some(Reason::CertificateRevoked),
+            CertificateStatus::Suspended => Some(Reason::CertificateSuspended),
+            CertificateStatus::Unregistered => Some(Reason::UnknownClient),
             CertificateStatus::NotYetValid => Some(Reason::CertificateNotYetValid),
             CertificateStatus::Expired => Some(Reason::CertificateExpired),
             CertificateStatus::Live if !TOPIC_ROLES.contains(&certificate.role) => {
@@ -445,6 +448,7 @@ mod tests {
             der: vec![0x30; 600].into(),
             registered: Moment::default(),
             revoked: None,
+            suspensions: Vec::new(),
         };
         let topic = TopicEntry {
             owner: "beta.dev".parse().unwrap(),

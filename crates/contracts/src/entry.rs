@@ -6,7 +6,7 @@
 use minicbor::{Decode, Encode};
 use sealwire_envelope::{
     Anchor, Blob, CertId, ChainId, ClientId, ConnectionEvent, EpochKey, GrantTerms, KeyEpoch,
-    OrgId, Retrieval, Rights, TopicFilter, TopicMode,
+    OrgId, Retrieval, Rights, Template, TopicFilter, TopicMode,
 };
 use sealwire_sm::cert::Role;
 
@@ -56,19 +56,31 @@ pub struct Organisation {
     pub validator: Blob,
 }
 
-/// Why and when a certificate was revoked.
+/// Why and when a certificate was revoked, suspended or resumed, or an enrolment closed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
 #[cbor(array)]
 pub struct Revocation {
     /// In force from this block on.
     #[n(0)]
     pub at: Moment,
-    /// The operator that revoked it.
+    /// Who did: an operator, or at a renewal the holder itself.
     #[n(1)]
     pub by: ClientId,
-    /// The operator's words.
+    /// In words, for people.
     #[n(2)]
     pub reason: String,
+}
+
+/// A time in which a certificate didn't count.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct Suspension {
+    /// In force from this block on.
+    #[n(0)]
+    pub from: Revocation,
+    /// Over from this block on; none while it lasts.
+    #[n(1)]
+    pub until: Option<Revocation>,
 }
 
 /// A registered certificate.
@@ -99,6 +111,9 @@ pub struct CertificateEntry {
     /// Set once it is revoked.
     #[n(7)]
     pub revoked: Option<Revocation>,
+    /// In time order; only the last may still last.
+    #[n(8)]
+    pub suspensions: Vec<Suspension>,
 }
 
 /// Whether a certificate may be used.
@@ -111,21 +126,170 @@ pub enum CertificateStatus {
     NotYetValid,
     /// Its validity has ended.
     Expired,
-    /// Its organisation revoked it.
+    /// Its organisation revoked it, or its holder renewed it.
     Revoked,
+    /// Its organisation suspended it and hasn't resumed it.
+    Suspended,
+    /// It wasn't registered yet.
+    Unregistered,
+}
+
+impl CertificateStatus {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::NotYetValid => "not-yet-valid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Suspended => "suspended",
+            Self::Unregistered => "unregistered",
+        }
+    }
+}
+
+impl std::fmt::Display for CertificateStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl CertificateEntry {
     /// Whether it may be used at this time (Unix seconds). Both ends of the validity belong to it.
+    ///
+    /// Never [`CertificateStatus::Unregistered`]. What can't be undone speaks first: a certificate that
+    /// expires while it is suspended has expired.
     pub fn status(&self, now_s: u64) -> CertificateStatus {
-        if self.revoked.is_some() {
+        self.status_at(u64::MAX, now_s)
+    }
+
+    /// Whether it could be used when the block at `height`, made at `time_s` (Unix seconds), was in force:
+    /// from what this one entry says, so that a proof of the present entry proves the answer.
+    pub fn status_at(&self, height: u64, time_s: u64) -> CertificateStatus {
+        let by_then = |it: &Revocation| it.at.height <= height;
+        let lasts = |it: &Suspension| by_then(&it.from) && !it.until.as_ref().is_some_and(by_then);
+        if self.registered.height > height {
+            CertificateStatus::Unregistered
+        } else if self.revoked.as_ref().is_some_and(by_then) {
             CertificateStatus::Revoked
-        } else if now_s < self.not_before_s {
-            CertificateStatus::NotYetValid
-        } else if now_s > self.not_after_s {
+        } else if time_s > self.not_after_s {
             CertificateStatus::Expired
+        } else if self.suspensions.iter().any(lasts) {
+            CertificateStatus::Suspended
+        } else if time_s < self.not_before_s {
+            CertificateStatus::NotYetValid
         } else {
             CertificateStatus::Live
+        }
+    }
+
+    /// Who suspended it, when and why, if that lasts.
+    pub fn suspended(&self) -> Option<&Revocation> {
+        let last = self.suspensions.last()?;
+        last.until.is_none().then_some(&last.from)
+    }
+
+    /// When it was last suspended or resumed.
+    pub(crate) fn paused(&self) -> Option<Moment> {
+        let last = self.suspensions.last()?;
+        Some(last.until.as_ref().unwrap_or(&last.from).at)
+    }
+}
+
+/// What an organisation allows of certificates of one role.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct TemplateEntry {
+    /// The rules.
+    #[n(0)]
+    pub template: Template,
+    /// When they were last set.
+    #[n(1)]
+    pub at: Moment,
+    /// The operator that set them.
+    #[n(2)]
+    pub by: ClientId,
+}
+
+/// A certificate to be had by a code, once.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct EnrolmentEntry {
+    /// For which client.
+    #[n(0)]
+    pub client: ClientId,
+    /// In which role.
+    #[cbor(n(1), with = "sealwire_envelope::codec::role")]
+    pub role: Role,
+    /// The public half of the code's key, compressed SEC1.
+    #[n(2)]
+    pub key: Blob,
+    /// Void from this second on, Unix.
+    #[n(3)]
+    pub expires_s: u64,
+    /// When it was opened.
+    #[n(4)]
+    pub opened: Moment,
+    /// The operator that opened it.
+    #[n(5)]
+    pub by: ClientId,
+    /// Set once a certificate was had by it.
+    #[n(6)]
+    pub used: Option<EnrolmentUse>,
+    /// Set once it is closed without having been used.
+    #[n(7)]
+    pub closed: Option<Revocation>,
+}
+
+/// What an enrolment was used for.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[cbor(array)]
+pub struct EnrolmentUse {
+    /// The certificate that came of it.
+    #[n(0)]
+    pub certificate: CertId,
+    /// When.
+    #[n(1)]
+    pub at: Moment,
+}
+
+/// Whether a certificate can be had by an enrolment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnrolmentStatus {
+    /// It can.
+    Open,
+    /// It was.
+    Used,
+    /// An operator closed it.
+    Closed,
+    /// Its time is over.
+    Expired,
+}
+
+impl EnrolmentStatus {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Used => "used",
+            Self::Closed => "closed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl EnrolmentEntry {
+    /// Whether a certificate can be had by it at this time (Unix seconds).
+    pub fn status(&self, now_s: u64) -> EnrolmentStatus {
+        if self.used.is_some() {
+            EnrolmentStatus::Used
+        } else if self.closed.is_some() {
+            EnrolmentStatus::Closed
+        } else if now_s >= self.expires_s {
+            EnrolmentStatus::Expired
+        } else {
+            EnrolmentStatus::Open
         }
     }
 }

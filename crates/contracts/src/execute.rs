@@ -17,7 +17,7 @@
 //! Invariants: a call that isn't applied writes nothing but its outcome. The same block over the same
 //! state gives the same bytes, on any machine, however often a `Missing` interrupted it.
 
-use sealwire_envelope::{Call, ClientId, Genesis, TopicName, Transaction};
+use sealwire_envelope::{Call, ClientId, EnrolmentId, Genesis, TopicName, Transaction};
 use sealwire_sm::PublicKey;
 
 use crate::consortium::{self, GenesisError};
@@ -133,6 +133,8 @@ fn sender_of<R: Read>(
         CertificateStatus::NotYetValid => Some(Code::SenderNotYetValid),
         CertificateStatus::Expired => Some(Code::SenderExpired),
         CertificateStatus::Revoked => Some(Code::SenderRevoked),
+        CertificateStatus::Suspended => Some(Code::SenderSuspended),
+        CertificateStatus::Unregistered => Some(Code::UnknownSender),
     };
     if let Some(code) = code {
         return Err(code.because(&certificate.client).into());
@@ -183,10 +185,20 @@ fn run<R: Read>(tx: &Transaction, index: u32, block: &Block, read: &R) -> Result
     let (sender, _) = sender_of(read, tx, block)?;
     let mut ctx = Context::new(block, index, &sender, read);
     match &tx.body.call {
-        Call::RegisterCertificate(call) => identity::register(&mut ctx, &call.der)?,
+        Call::RegisterCertificate(call) => identity::register(&mut ctx, call)?,
         Call::RevokeCertificate(call) => {
             identity::revoke(&mut ctx, &call.certificate, &call.reason)?
         }
+        Call::RenewCertificate(call) => identity::renew(&mut ctx, &call.der)?,
+        Call::SuspendCertificate(call) => {
+            identity::suspend(&mut ctx, &call.certificate, &call.reason)?
+        }
+        Call::ResumeCertificate(call) => {
+            identity::resume(&mut ctx, &call.certificate, &call.reason)?
+        }
+        Call::SetTemplate(call) => identity::set_template(&mut ctx, call)?,
+        Call::OpenEnrolments(call) => identity::enrolment::open(&mut ctx, &call.enrolments)?,
+        Call::CloseEnrolments(call) => identity::enrolment::close(&mut ctx, &call.enrolments)?,
         Call::RegisterTopic(call) => topics::register(&mut ctx, call)?,
         Call::GrantTopic(call) => topics::grant::grant(&mut ctx, call)?,
         Call::RevokeGrant(call) => topics::grant::revoke(&mut ctx, call)?,
@@ -202,12 +214,6 @@ fn run<R: Read>(tx: &Transaction, index: u32, block: &Block, read: &R) -> Result
         Call::CreateAuthorisation(call) => topics::authorisation::create(&mut ctx, call)?,
         Call::RedeemAuthorisation(call) => topics::authorisation::redeem(&mut ctx, call)?,
         Call::WithdrawAuthorisation(call) => topics::authorisation::withdraw(&mut ctx, call)?,
-        Call::RenewCertificate(_)
-        | Call::SuspendCertificate(_)
-        | Call::ResumeCertificate(_)
-        | Call::SetTemplate(_)
-        | Call::OpenEnrolments(_)
-        | Call::CloseEnrolments(_) => return Err(Code::RoleNotAllowed.because("").into()),
         Call::Anchor(call) => records::anchor(&mut ctx, &call.packages)?,
         Call::LogRetrieval(call) => records::log_retrievals(&mut ctx, &call.retrievals)?,
         Call::LogEvents(call) => audit::log_events(&mut ctx, &call.events)?,
@@ -263,8 +269,24 @@ pub fn execute_block<'t, R: Read>(
 pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
     let mut keys = vec![keys::outcome(&tx.id()), keys::certificate(&tx.body.sender)];
     match &tx.body.call {
-        Call::RegisterCertificate(call) => identity::footprint(&call.der, &mut keys),
+        Call::RegisterCertificate(call) => {
+            identity::footprint(&call.der, &mut keys);
+            keys.extend(
+                call.enrolment
+                    .iter()
+                    .map(|it| keys::enrolment(&it.enrolment)),
+            );
+        }
+        Call::RenewCertificate(call) => identity::footprint(&call.der, &mut keys),
         Call::RevokeCertificate(call) => keys.push(keys::certificate(&call.certificate)),
+        Call::SuspendCertificate(call) => keys.push(keys::certificate(&call.certificate)),
+        Call::ResumeCertificate(call) => keys.push(keys::certificate(&call.certificate)),
+        Call::SetTemplate(_) => {}
+        Call::OpenEnrolments(call) => {
+            let ids = call.enrolments.iter().map(|it| EnrolmentId::of(&it.key));
+            keys.extend(ids.map(|id| keys::enrolment(&id)));
+        }
+        Call::CloseEnrolments(call) => keys.extend(call.enrolments.iter().map(keys::enrolment)),
         Call::RegisterTopic(call) => keys.push(keys::topic(&call.topic)),
         Call::GrantTopic(call) => keys.extend([
             keys::topic(&call.topic),
@@ -307,12 +329,6 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
         }
         Call::WithdrawAuthorisation(call) => keys.push(keys::authorisation(&call.authorisation)),
         Call::RevokeFilter(_) | Call::RequestRights(_) | Call::DenyRequest(_) => {}
-        Call::RenewCertificate(_)
-        | Call::SuspendCertificate(_)
-        | Call::ResumeCertificate(_)
-        | Call::SetTemplate(_)
-        | Call::OpenEnrolments(_)
-        | Call::CloseEnrolments(_) => {}
         Call::Anchor(call) => {
             let items = call.packages.iter();
             keys.extend(

@@ -33,7 +33,8 @@ impl Versioned for ClientEntry {
 impl Versioned for CertificateEntry {
     fn since(&self) -> Moment {
         let revoked = self.revoked.as_ref().map(|revocation| revocation.at);
-        revoked.unwrap_or(self.registered).max(self.registered)
+        let changed = revoked.max(self.paused());
+        changed.unwrap_or(self.registered).max(self.registered)
     }
 }
 

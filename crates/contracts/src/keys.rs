@@ -11,6 +11,9 @@
 //! | `c/org/<org>` | `Organisation`: root certificate, validator key | genesis |
 //! | `i/cert/<cert 32>` | `CertificateEntry`: client, role, validity, DER, revocation | identity |
 //! | `i/client/<client>` | `ClientEntry`: its present certificate | identity |
+//! | `i/template/<org>/<role>` | `TemplateEntry`: what is allowed of certificates of that role | identity |
+//! | `i/enrol/<enrolment 32>` | `EnrolmentEntry`: a certificate to be had by a code | identity |
+//! | `i/enrols/<org>/<enrolment 32>` | `Mark`: an organisation's enrolments | identity |
 //! | `t/topic/<topic>` | `TopicEntry`: owner, mode, key epoch | topics |
 //! | `t/readers/<topic>` | `Readers`: clients with an unrevoked grant, sorted | topics |
 //! | `t/grant/<grantee>/<topic>` | `GrantEntry`: rights, terms, revocation | topics |
@@ -35,9 +38,11 @@
 //! organisation and neither part can contain the dot: no second index says the same thing again.
 //! No key is a counter that many write: histories are kept apart by (height, transaction, position).
 
+mod identity;
 mod parse;
 mod rights;
 
+pub use identity::*;
 pub use parse::{NotAStateKey, StateKey};
 pub use rights::*;
 

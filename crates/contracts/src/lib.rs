@@ -9,12 +9,13 @@
 //! | Contract | Calls | Who may call |
 //! |---|---|---|
 //! | [`consortium`] | (genesis only) | nobody |
-//! | identity | `RegisterCertificate`, `RevokeCertificate` | operators, for their own organisation |
+//! | identity | `RegisterCertificate`, `RevokeCertificate`, `SuspendCertificate`, `ResumeCertificate`, `SetTemplate`, `OpenEnrolments`, `CloseEnrolments` | operators, for their own organisation |
+//! | identity | `RenewCertificate` | whoever holds the certificate |
 //! | topics | `RegisterTopic`, `GrantTopic`, `RequestRights`, `CreateAuthorisation`, … (`topics/mod.rs` lists all) | devices and users, for their own topics; operators end what their organisation's clients began |
 //! | records | `Anchor`, `LogRetrieval` | gateways, for themselves |
 //! | audit | `LogEvents` | gateways, for themselves |
 //!
-//! The rules of each call stand at the head of its module (`identity.rs`, `topics.rs`, `records.rs`,
+//! The rules of each call stand at the head of its module (`identity/mod.rs`, `topics.rs`, `records.rs`,
 //! `audit.rs`), the failure codes in [`Code`], the bounds in [`limits`], the state layout in [`keys`] and
 //! [`entry`].
 //!
@@ -34,7 +35,8 @@
 //!
 //! - A failed call leaves one trace: its outcome, under `tx/<id>`, for ever.
 //! - One live certificate per client; a certificate is registered at most once.
-//! - An organisation can't revoke its last operator.
+//! - An organisation can't revoke or suspend its last operator.
+//! - An enrolment gives one certificate at most.
 //! - A topic has one owner at a time: first the client in its name, then whoever accepted it.
 //! - After a revocation that rotates, exactly the owner and those with a live right to the key have it.
 //! - A package is anchored at most once; records and events are never changed or deleted.
@@ -64,10 +66,11 @@ pub use execute::{
     AuthError, BlockError, BlockExecution, Execution, authenticate, authenticate_with_key_bytes,
     begin_block, execute, execute_block, footprint,
 };
+pub use identity::{renewal_opens_s, superseded};
 pub use outcome::{Code, Outcome};
 pub use queries::{
-    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, EventSearch, GrantRecord,
-    RequestRecord, TopicRecord, Upkeep, WideRecord,
+    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, EnrolmentRecord,
+    EventSearch, ExpiringRecord, GrantRecord, RequestRecord, TopicRecord, Upkeep, WideRecord,
 };
 pub use state::{Fault, Missing, Overlay, Read, Writes};
 pub use view::{Answer, Changes, OutOfOrder, PAGE_ENTRIES, Page, View};

@@ -4,8 +4,23 @@
 /// time within which a node that saw a transaction must remember it.
 pub const EXPIRY_WINDOW_BLOCKS: u64 = 1_000;
 
-/// Longest reason for revoking, in bytes of UTF-8.
+/// Longest reason for revoking, suspending or resuming, in bytes of UTF-8.
 pub const REASON_BYTES: usize = 256;
+
+/// Most times that one certificate can be suspended: each stays in its entry.
+pub const SUSPENSIONS_PER_CERTIFICATE: usize = 16;
+
+/// Shortest maximal validity that a template may set, in seconds: one hour.
+pub const VALIDITY_MAX_S_MIN: u64 = 3_600;
+
+/// Longest maximal validity that a template may set, in seconds: twenty years.
+pub const VALIDITY_MAX_S_MAX: u64 = 20 * 365 * 86_400;
+
+/// Most enrolments in one call that opens or closes them.
+pub const ENROLMENTS_PER_CALL: usize = 256;
+
+/// Longest time between an enrolment's opening and its expiry, in seconds: one year.
+pub const ENROLMENT_LIFE_S: u64 = 365 * 86_400;
 
 /// Longest purpose of a grant, in bytes of UTF-8.
 pub const PURPOSE_BYTES: usize = 256;

@@ -60,9 +60,10 @@ codes! {
     SenderNotYetValid = 107, "The sender's certificate isn't valid yet: wait until its validity begins.";
     SenderExpired = 108, "The sender's certificate has expired: ask an operator of your organisation for a new one.";
     RoleNotAllowed = 109, "The sender's role doesn't allow this call: send it with a certificate of the role named.";
+    SenderSuspended = 110, "The sender's certificate is suspended: ask an operator of your organisation to resume it.";
 
     CertificateMalformed = 201, "The certificate can't be read: send one X.509 certificate in DER with an SM2 key.";
-    OtherOrganisation = 202, "The certificate belongs to another organisation: an operator of that organisation must send this.";
+    OtherOrganisation = 202, "The certificate or enrolment belongs to another organisation: an operator of that organisation must send this.";
     NotIssuedByRoot = 203, "The certificate isn't signed by its organisation's root: issue it with the key of the root in genesis.";
     RoleNotRegistrable = 204, "Certificates of this role come from genesis only: register operator, gateway, device or user.";
     CertificateExpired = 205, "The certificate has expired already: issue one that is still valid.";
@@ -70,8 +71,24 @@ codes! {
     ClientHasCertificate = 207, "The client has a live certificate: revoke that one first.";
     UnknownCertificate = 208, "No such certificate is registered: check the certificate id.";
     AlreadyRevoked = 209, "The certificate is already revoked: nothing is left to do.";
-    SelfRevocation = 210, "Operators can't revoke their own certificate: another operator of the organisation must send this.";
+    SelfRevocation = 210, "Operators can't revoke or suspend their own certificate: another operator of the organisation must send this.";
     ReasonInvalid = 211, "The reason is too long: shorten it.";
+
+    ValidityTooLong = 212, "The certificate is valid for longer than its organisation allows for its role: issue a shorter one.";
+    TemplateInvalid = 213, "The template is out of range: allow a validity of 1 hour to 20 years, and renewal within it.";
+    RenewalTooEarly = 214, "The certificate can't be renewed yet: try again in its renewal window.";
+    RenewalMismatch = 215, "The new certificate doesn't continue the sender's: issue one for the same client and role that is valid now and for longer.";
+    AlreadySuspended = 216, "The certificate is already suspended: nothing is left to do.";
+    NotSuspended = 217, "The certificate isn't suspended: nothing is left to do.";
+    SuspensionsFull = 218, "The certificate was suspended as often as it can be: revoke it instead.";
+    UnknownEnrolment = 219, "No such enrolment is open: check the code, or ask an operator of the organisation for a new one.";
+    EnrolmentKnown = 220, "An enrolment was opened with this code before: make a new code.";
+    EnrolmentUsed = 221, "The enrolment was used already: ask an operator of the organisation for a new one.";
+    EnrolmentClosed = 222, "The enrolment was closed: ask an operator of the organisation for a new one.";
+    EnrolmentExpired = 223, "The enrolment has expired: ask an operator of the organisation for a new one.";
+    EnrolmentMismatch = 224, "The enrolment is for another client or role: issue the certificate that it is for.";
+    EnrolmentForged = 225, "The enrolment's code didn't sign for this certificate's key: sign again with the code that the device was given.";
+    EnrolmentExpiry = 226, "The enrolment would expire too late or has expired: let it expire within a year from now.";
 
     OutsidePrefix = 301, "The topic lies outside the sender's prefix: register topics that begin with your organisation's and your own name.";
     TopicKnown = 302, "The topic is registered already: nothing is left to do, or choose another name.";
@@ -141,7 +158,7 @@ impl Code {
 
     /// Whether the transaction may not even be in a block: what [`crate::authenticate`] refuses with.
     pub fn is_inadmissible(self) -> bool {
-        (Self::WrongChain..=Self::SenderExpired).contains(&self)
+        (Self::WrongChain..=Self::SenderExpired).contains(&self) || self == Self::SenderSuspended
     }
 
     /// Whether the transaction took effect.

@@ -1,10 +1,13 @@
 //! State keys taken apart.
 
 use sealwire_envelope::{
-    AuthorisationId, CertId, ClientId, KeyEpoch, OrgId, PackageId, TopicFilter, TopicName, TxId,
+    AuthorisationId, CertId, ClientId, EnrolmentId, KeyEpoch, OrgId, PackageId, TopicFilter,
+    TopicName, TxId,
 };
 use sealwire_sm::Sm3Digest;
+use sealwire_sm::cert::Role;
 
+use super::identity::{ENROLMENT, ENROLMENTS, TEMPLATE};
 use super::rights::{
     AUTHORISATION, AUTHORISATION_KEY, AUTHORISATIONS, OFFER, OWNED, REQUEST, WIDE, WIDELY,
 };
@@ -75,6 +78,15 @@ pub enum StateKey {
         epoch: KeyEpoch,
         topic: TopicName,
     },
+    Template {
+        org: OrgId,
+        role: Role,
+    },
+    Enrolment(EnrolmentId),
+    EnrolmentOf {
+        org: OrgId,
+        id: EnrolmentId,
+    },
     History {
         height: u64,
         key: Box<StateKey>,
@@ -128,6 +140,9 @@ impl StateKey {
             Self::Authorisation(id) => authorisation(id),
             Self::AuthorisationOf { owner, id } => authorisation_of(owner, id),
             Self::AuthorisationKey { id, epoch, topic } => authorisation_key(id, *epoch, topic),
+            Self::Template { org, role } => template(org, *role),
+            Self::Enrolment(id) => enrolment(id),
+            Self::EnrolmentOf { org, id } => enrolment_of(org, id),
             Self::History { height, key } => history(*height, &key.to_bytes()),
         }
     }
@@ -145,6 +160,7 @@ impl StateKey {
 
     fn parse_present(key: &[u8]) -> Option<Self> {
         Self::parse_identity(key)
+            .or_else(|| Self::parse_enrolment(key))
             .or_else(|| Self::parse_topic(key))
             .or_else(|| Self::parse_rights(key))
             .or_else(|| Self::parse_authorisation(key))
@@ -171,6 +187,24 @@ impl StateKey {
             text(id).map(Self::Client)
         } else {
             None
+        }
+    }
+
+    fn parse_enrolment(key: &[u8]) -> Option<Self> {
+        if let Some(rest) = key.strip_prefix(TEMPLATE) {
+            let (org, role) = split(rest, b'/')?;
+            Some(Self::Template {
+                org: text(org)?,
+                role: text(role)?,
+            })
+        } else if let Some(id) = key.strip_prefix(ENROLMENT) {
+            digest(id).map(|id| Self::Enrolment(EnrolmentId(id)))
+        } else {
+            let (org, id) = split(key.strip_prefix(ENROLMENTS)?, b'/')?;
+            Some(Self::EnrolmentOf {
+                org: text(org)?,
+                id: EnrolmentId(digest(id)?),
+            })
         }
     }
 

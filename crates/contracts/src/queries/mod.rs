@@ -9,9 +9,11 @@
 //! only where one entry holds the whole list (grants of a topic, events of a batch).
 
 mod audit;
+mod identity;
 mod rights;
 
 pub use audit::EventSearch;
+pub use identity::{EnrolmentRecord, ExpiringRecord};
 pub use rights::{AuthorisationRecord, RequestRecord, Upkeep, WideRecord};
 
 use sealwire_envelope::{CertId, ClientId, EventKind, KeyEpoch, OrgId, PackageId, TopicName, TxId};

@@ -11,8 +11,8 @@ use sealwire_sm::sm3;
 use crate::world::*;
 
 /// A world, and the codes seen in it.
-struct Case {
-    world: World,
+pub struct Case {
+    pub world: World,
     seen: BTreeSet<Code>,
 }
 
@@ -25,7 +25,7 @@ impl Case {
     }
 
     /// Runs the call and checks that it fails with `code`.
-    fn refuse(&mut self, code: Code, sender: &str, call: Call) {
+    pub fn refuse(&mut self, code: Code, sender: &str, call: Call) {
         let tx = self.world.tx(sender, call);
         self.refuse_tx(code, tx);
     }
@@ -56,6 +56,7 @@ fn every_code_is_reachable() {
     for part in [
         of_transactions,
         of_identity,
+        crate::identity::refusals,
         of_topics,
         of_rotations,
         of_records,
@@ -567,7 +568,8 @@ fn codes_are_pinned() {
     for code in Code::ALL {
         text.push_str(&format!("{} {}\n", code.number(), code.name()));
         assert_eq!(Code::from_number(code.number()), Some(*code));
-        assert_eq!(code.is_inadmissible(), (101..=108).contains(&code.number()));
+        let inadmissible = matches!(code.number(), 101..=108 | 110);
+        assert_eq!(code.is_inadmissible(), inadmissible);
         assert!(code.text().ends_with('.'), "{code:?} is no sentence");
         let advice = code.text().contains(':') || *code == Code::Applied;
         assert!(advice, "{code:?} doesn't say what to do");

@@ -91,15 +91,16 @@ fn the_same_seed_gives_the_same_bytes() {
 
 #[test]
 fn a_run_that_was_interrupted_by_missing_reads_is_the_same_run() {
-    let world = play(3, 80);
-    let mut state = State::new();
-    for at in 0..world.blocks.len() {
-        let lazy = Lazy::new(&state);
-        let done = run(&world, at, &lazy);
-        assert_eq!(done.writes, world.blocks[at].2, "block {at}");
-        apply(&mut state, done);
+    for world in [play(3, 80), crate::identity::play(3, 80)] {
+        let mut state = State::new();
+        for at in 0..world.blocks.len() {
+            let lazy = Lazy::new(&state);
+            let done = run(&world, at, &lazy);
+            assert_eq!(done.writes, world.blocks[at].2, "block {at}");
+            apply(&mut state, done);
+        }
+        assert_eq!(state, world.state);
     }
-    assert_eq!(state, world.state);
 }
 
 /// With the footprint fetched beforehand, a call needs at most two more rounds, however long it is.

@@ -5,6 +5,7 @@ mod codes;
 mod determinism;
 mod edges;
 mod genesis;
+mod identity;
 mod model;
 mod queries;
 mod table;

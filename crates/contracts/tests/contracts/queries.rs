@@ -63,6 +63,9 @@ fn every_reason_is_reachable() {
     world.enrol("acme.lost", Role::Device, VALID_S);
     let lost = world.id_of("acme.lost");
     world.must("acme.op", revoke_certificate(lost));
+    world.enrol("acme.paused", Role::Device, VALID_S);
+    let paused = world.id_of("acme.paused");
+    world.must("acme.op", crate::identity::suspend(paused));
     world.skip_s += 100;
     let (t, unknown) = (topic(T), topic("acme/dev/u"));
     let (wild, other) = (filter("acme/dev/#"), filter("acme/+/t"));
@@ -80,6 +83,7 @@ fn every_reason_is_reachable() {
     expect("acme.user", Action::Compute(&t), Reason::Granted);
     expect("acme.nobody", Action::Connect, Reason::UnknownClient);
     expect("acme.lost", Action::Connect, Reason::CertificateRevoked);
+    expect("acme.paused", Action::Connect, Reason::CertificateSuspended);
     expect(
         "acme.early",
         Action::Connect,

@@ -57,6 +57,15 @@ fn all_keys() -> Vec<StateKey> {
             at,
         },
         StateKey::Outcome(TxId(digest)),
+        StateKey::Template {
+            org: "acme".parse().unwrap(),
+            role: Role::Device,
+        },
+        StateKey::Enrolment(EnrolmentId(digest)),
+        StateKey::EnrolmentOf {
+            org: "acme".parse().unwrap(),
+            id: EnrolmentId(digest),
+        },
     ]
 }
 
@@ -141,6 +150,14 @@ fn entries_are_pinned() {
                     by: client("acme.op"),
                     reason: "lost".into(),
                 }),
+                suspensions: vec![Suspension {
+                    from: Revocation {
+                        at,
+                        by: client("acme.op"),
+                        reason: "odd".into(),
+                    },
+                    until: None,
+                }],
             }),
         ),
         (
@@ -211,11 +228,43 @@ fn entries_are_pinned() {
             }),
         ),
     ];
+    let entries = entries.into_iter().chain(entries_of_identity(at));
     let text: String = entries
-        .iter()
         .map(|(name, bytes)| format!("{name} {}\n", hex::encode(bytes)))
         .collect();
     assert_eq!(text, include_str!("../vectors/entries.txt"), "\n{text}");
+}
+
+fn entries_of_identity(at: Moment) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        (
+            "template",
+            encode(&TemplateEntry {
+                template: Template {
+                    validity_max_s: 86_400,
+                    renewal_s: 3_600,
+                },
+                at,
+                by: client("acme.op"),
+            }),
+        ),
+        (
+            "enrolment",
+            encode(&EnrolmentEntry {
+                client: client("acme.press-7"),
+                role: Role::Device,
+                key: Blob(vec![2; 33]),
+                expires_s: 9,
+                opened: at,
+                by: client("acme.op"),
+                used: Some(EnrolmentUse {
+                    certificate: CertId(sm3(&[b"x"])),
+                    at,
+                }),
+                closed: None,
+            }),
+        ),
+    ]
 }
 
 #[test]
