@@ -6,4 +6,5 @@
 mod harness;
 mod kill;
 mod peers;
+mod rights;
 mod story;
