@@ -96,17 +96,26 @@ impl MessageDecrypter for Protection {
         mut message: InboundOpaqueMessage<'a>,
         sequence: u64,
     ) -> Result<InboundPlainMessage<'a>, Error> {
+        let header = associated_data(&message);
         let payload = &mut message.payload;
-        let total_len = payload.len();
         let (text, tag) = payload
             .split_last_chunk_mut::<TAG_LEN>()
             .ok_or(Error::DecryptError)?;
         let text_len = text.len();
         let nonce = Nonce::new(&self.iv, sequence).0;
         self.key
-            .open_in_place(&nonce, &make_tls13_aad(total_len), text, tag)
+            .open_in_place(&nonce, &header, text, tag)
             .map_err(|_| Error::DecryptError)?;
         payload.truncate(text_len);
         message.into_tls13_unpadded_message()
     }
+}
+
+/// The record's header as it came (RFC 8446 §5.2), so that a changed type or version is noticed;
+/// a sender's is always [`make_tls13_aad`].
+fn associated_data(message: &InboundOpaqueMessage<'_>) -> [u8; 5] {
+    let mut header = make_tls13_aad(message.payload.len());
+    header[0] = message.typ.into();
+    header[1..3].copy_from_slice(&message.version.to_array());
+    header
 }

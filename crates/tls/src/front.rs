@@ -137,10 +137,6 @@ impl Front {
     ///
     /// # Errors
     /// When the hello doesn't fit the chosen configuration; the alert is for the client.
-    #[expect(
-        clippy::result_large_err,
-        reason = "rustls has it so, and the alert must go out"
-    )]
     pub fn accept(
         &self,
         accepted: Accepted,

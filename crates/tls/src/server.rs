@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 use rustls::{
     KeyLog, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName},
     server::{NoServerSessionStorage, ServerSessionMemoryCache},
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
@@ -124,8 +124,10 @@ pub fn self_made(
     };
     let mut params = CertificateParams::default();
     for name in names {
-        let one = CertificateParams::new(vec![name.clone()]);
-        let one = one.map_err(|_| ConfigError::Name { name: name.clone() })?;
+        let wrong = || ConfigError::Name { name: name.clone() };
+        // rcgen takes any ASCII for a DNS name.
+        ServerName::try_from(name.as_str()).map_err(|_| wrong())?;
+        let one = CertificateParams::new(vec![name.clone()]).map_err(|_| wrong())?;
         params.subject_alt_names.extend(one.subject_alt_names);
     }
     params.distinguished_name = DistinguishedName::new();
