@@ -21,8 +21,16 @@ pub struct Peer {
 /// Both, built unless an earlier run has done so.
 pub fn all() -> Result<[Peer; 2]> {
     Ok([
-        peer("openssl", &openssl_src::source_dir(), openssl_src::version())?,
-        peer("tongsuo", &tongsuo_src::source_dir(), tongsuo_src::version())?,
+        peer(
+            "openssl",
+            &openssl_src::source_dir(),
+            openssl_src::version(),
+        )?,
+        peer(
+            "tongsuo",
+            &tongsuo_src::source_dir(),
+            tongsuo_src::version(),
+        )?,
     ])
 }
 
@@ -34,10 +42,16 @@ fn peer(name: &'static str, source: &Path, crate_version: &str) -> Result<Peer> 
     let program = home.join("apps/openssl");
     if !program.exists() {
         eprintln!("building {name} ({crate_version}): about three minutes on one core");
-        build(source, &home).with_context(|| format!("building {name} in {}", home.display()))?;
+        let log = target
+            .join("peers")
+            .join(format!("{name}-{crate_version}.log"));
+        build(source, &home, &log)
+            .with_context(|| format!("building {name} in {}", home.display()))?;
     }
     let said = Command::new(&program).arg("version").output()?;
-    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    // The first line; Tongsuo says on a second which OpenSSL it comes from.
+    let said_text = String::from_utf8_lossy(&said.stdout);
+    let version = said_text.lines().next().unwrap_or_default().to_owned();
     ensure!(said.status.success(), "{} doesn't run", program.display());
     Ok(Peer {
         name,
@@ -46,25 +60,28 @@ fn peer(name: &'static str, source: &Path, crate_version: &str) -> Result<Peer> 
     })
 }
 
-fn build(source: &Path, home: &Path) -> Result<()> {
+fn build(source: &Path, home: &Path, log: &Path) -> Result<()> {
     // Half a copy of an interrupted run won't do.
     if home.exists() {
         fs::remove_dir_all(home)?;
     }
     copy(source, home)?;
-    let log = home.with_extension("log");
     // Static, so that the program runs where it lies; no folder of the machine is its home.
     let configure = "perl ./Configure no-shared no-module no-tests no-comp no-zlib no-legacy \
                      --prefix=/nonexistent --openssldir=/nonexistent/ssl";
     for command in [configure, "make -j1 build_sw"] {
-        let output = fs::File::options().create(true).append(true).open(&log)?;
+        let output = fs::File::options().create(true).append(true).open(log)?;
         let status = Command::new("sh")
             .args(["-c", command])
             .current_dir(home)
             .stdout(output.try_clone()?)
             .stderr(output)
             .status()?;
-        ensure!(status.success(), "'{command}' failed, see {}", log.display());
+        ensure!(
+            status.success(),
+            "'{command}' failed, see {}",
+            log.display()
+        );
     }
     Ok(())
 }
