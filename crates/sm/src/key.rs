@@ -170,7 +170,7 @@ impl Inner {
         bytes.copy_from_slice(point.to_sec1_point(true).as_bytes());
         Self {
             bytes,
-            identity: verify::identity(&point),
+            identity: verify::identity(&point, SIGNER_ID),
             multiplier: verify::Multiplier::new(&point),
             point,
         }
@@ -220,7 +220,11 @@ impl PublicKey {
         &self.0.multiplier
     }
 
-    pub(crate) fn identity(&self) -> &[u8; 32] {
+    pub(crate) fn point(&self) -> &sm2::PublicKey {
+        &self.0.point
+    }
+
+    fn identity(&self) -> &[u8; 32] {
         &self.0.identity
     }
 
@@ -234,7 +238,12 @@ impl PublicKey {
         message: &[u8],
         signature: &Signature,
     ) -> Result<(), VerifyError> {
-        verify::verify(self, &[domain.as_bytes(), &[0], message], signature)
+        verify::verify(
+            self,
+            self.identity(),
+            &[domain.as_bytes(), &[0], message],
+            signature,
+        )
     }
 
     /// Checks a signature over `message` alone, as in certificates.
@@ -242,7 +251,7 @@ impl PublicKey {
     /// # Errors
     /// When it wasn't made by this key over exactly this.
     pub fn verify_raw(&self, message: &[u8], signature: &Signature) -> Result<(), VerifyError> {
-        verify::verify(self, &[message], signature)
+        verify::verify(self, self.identity(), &[message], signature)
     }
 
     /// Encrypts `plaintext` so that only the holder of the secret key can read it.
@@ -340,13 +349,17 @@ struct Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        // `sm2::dsa::SigningKey` doesn't zeroise itself: overwrite it with the key 1.
-        let mut one = [0; SecretKey::LEN];
-        one[SecretKey::LEN - 1] = 1;
-        if let Ok(harmless) = SigningKey::from_slice(SIGNER_ID, &one) {
-            self.signing = harmless;
-            std::hint::black_box(&self.signing);
-        }
+        wipe(&mut self.signing);
+    }
+}
+
+/// `sm2::dsa::SigningKey` doesn't zeroise itself: overwrites it with the key 1.
+pub(crate) fn wipe(signing: &mut SigningKey) {
+    let mut one = [0; SecretKey::LEN];
+    one[SecretKey::LEN - 1] = 1;
+    if let Ok(harmless) = SigningKey::from_slice(SIGNER_ID, &one) {
+        *signing = harmless;
+        std::hint::black_box(&*signing);
     }
 }
 

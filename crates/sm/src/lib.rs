@@ -8,7 +8,10 @@
 //! | Digest | GB/T 32905-2016 (SM3) | [`digest`] |
 //! | Signature | GB/T 32918.2-2016 (SM2), nonces after RFC 6979 over SM3 | [`key`] |
 //! | Public-key encryption | GB/T 32918.4-2016 (SM2), C1C3C2 | [`key`] |
+//! | Signature under a protocol's own identifier | GB/T 32918.2-2016 §5.5 | [`identified`] |
+//! | Key agreement | ECDHE over curveSM2 (RFC 8998 §3.3.2) | [`agree`] |
 //! | Cipher | GB/T 32907-2016 (SM4) in GCM (RFC 8998 §2) | [`sm4`] |
+//! | Cipher for records | SM4 in GCM and CCM (RFC 8998 §2) | [`record`] |
 //! | Certificates | X.509 v3 (RFC 5280), SM2-with-SM3 (GB/T 33560, OID 1.2.156.10197.1.501) | [`cert`] |
 //! | Key files | PKCS#8 (RFC 5958), PEM | [`keyfile`] |
 //!
@@ -22,11 +25,14 @@
 //! - A secret key is in \[1, n-2\] (GB/T 32918.2 §6.1); n-1 is refused, it would divide by zero.
 //! - Secret bytes are zeroised when dropped, and no `Debug` prints them.
 
+pub mod agree;
 pub mod cert;
 pub mod digest;
+pub mod identified;
 mod intern;
 pub mod key;
 pub mod keyfile;
+pub mod record;
 pub mod sm4;
 mod verify;
 

@@ -32,7 +32,7 @@ use sm2::{
 
 use crate::{
     digest::sm3,
-    key::{PublicKey, SIGNER_ID, Signature, VerifyError},
+    key::{PublicKey, Signature, VerifyError},
 };
 
 /// After how many verifications a key is worth a table: making one costs about as much as two
@@ -63,13 +63,13 @@ bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0";
     bytes
 };
 
-/// Z_A for [`SIGNER_ID`] (§5.5).
-pub(crate) fn identity(point: &sm2::PublicKey) -> [u8; 32] {
-    let id_bits = (SIGNER_ID.len() * 8) as u16;
+/// Z_A for an identifier of at most 8191 bytes (§5.5).
+pub(crate) fn identity(point: &sm2::PublicKey, id: &str) -> [u8; 32] {
+    let id_bits = (id.len() * 8) as u16;
     let encoded = point.to_sec1_point(false);
     sm3(&[
         &id_bits.to_be_bytes(),
-        SIGNER_ID.as_bytes(),
+        id.as_bytes(),
         &CURVE,
         &encoded.as_bytes()[1..],
     ])
@@ -78,13 +78,14 @@ pub(crate) fn identity(point: &sm2::PublicKey) -> [u8; 32] {
 
 pub(crate) fn verify(
     key: &PublicKey,
+    identity: &[u8; 32],
     message: &[&[u8]],
     signature: &Signature,
 ) -> Result<(), VerifyError> {
     let parsed = sm2::dsa::Signature::from_slice(&signature.0).map_err(|_| VerifyError)?;
     let (r, s) = parsed.split_scalars();
     let mut hasher = crate::digest::Sm3Hasher::new();
-    hasher.update(key.identity());
+    hasher.update(identity);
     for part in message {
         hasher.update(part);
     }
@@ -209,7 +210,7 @@ fn signed_digits(scalar: &Scalar) -> [i8; Table::ROWS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Domain, SecretKey};
+    use crate::key::{Domain, SIGNER_ID, SecretKey};
     use sm2::dsa::signature::Verifier as _;
 
     #[test]
