@@ -31,6 +31,7 @@ use crate::{
         http::{self, Answer},
     },
     mqtt::{self, OpenError},
+    tls,
     token::now_s,
 };
 
@@ -48,6 +49,9 @@ pub enum FetchError {
         /// What was given.
         address: String,
     },
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
     /// The gateway can't be reached.
     #[error("archive {address} is away: {detail}")]
     Away {
@@ -211,7 +215,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The archive at `http://host:port`, asked by `identity`.
+    /// The archive at `http://host:port`, or at `https://host:port` by TLS (RFC 8998) with the
+    /// gateway's certificate of genesis's organisations, asked by `identity`.
     ///
     /// # Errors
     /// [`FetchError::Address`].
@@ -220,10 +225,15 @@ impl Archive {
             address: address.to_owned(),
         };
         let url = reqwest::Url::parse(address).map_err(|_| wrong())?;
-        if url.scheme() != "http" || url.host().is_none() || url.path() != "/" {
+        if url.host().is_none() || url.path() != "/" {
             return Err(wrong());
         }
-        let http = http::client(CONNECT_MAX).map_err(|detail| FetchError::Away {
+        let tls = match url.scheme() {
+            "http" => None,
+            "https" => Some(tls::config(&identity, None)?),
+            _ => return Err(wrong()),
+        };
+        let http = http::client(CONNECT_MAX, tls).map_err(|detail| FetchError::Away {
             address: address.to_owned(),
             detail,
         })?;
@@ -484,12 +494,13 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_http_addresses_are_taken() {
+    fn only_addresses_of_archives_are_taken() {
         let identity = World::new().identity_in_memory("acme.press-7");
-        for bad in ["", "127.0.0.1:80", "https://x", "http://x/path", "ftp://x"] {
+        for bad in ["", "127.0.0.1:80", "http://x/path", "ftp://x"] {
             let archive = Archive::new(bad, identity.clone());
             assert!(matches!(archive, Err(FetchError::Address { .. })), "{bad}");
         }
+        Archive::new("https://127.0.0.1:80/", identity.clone()).unwrap();
         Archive::new("http://127.0.0.1:80/", identity).unwrap();
     }
 }

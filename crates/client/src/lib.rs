@@ -6,6 +6,7 @@
 //! | [`sequence`] | message sequences that never repeat, kill -9 included |
 //! | [`ledger`] | transactions, outcomes, proven reads of the state |
 //! | [`trust`] | which gateways are believed |
+//! | [`tls`] | TLS 1.3 by RFC 8998 to gateways |
 //! | [`mqtt`] | sessions at a gateway: SM2 login, sealed messages |
 //! | [`token`] | passwords for clients without SM2 (`mosquitto_pub`) |
 //! | [`keyring`] | topic keys and senders' keys, remembered |
@@ -82,6 +83,7 @@ pub mod owner;
 pub mod sequence;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod token;
 pub mod trust;
 

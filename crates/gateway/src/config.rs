@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::address::AddressKey;
+use crate::{address::AddressKey, channel};
 
 /// Room in an MQTT packet beside the payload (topic, properties), in bytes.
 const PACKET_OVERHEAD_BYTES: usize = 64 * 1024;
@@ -19,6 +19,8 @@ pub struct Config {
     /// Address under which readers find the packages, as it is written into anchors; `None`: the
     /// HTTP address.
     pub location: Option<String>,
+    /// Offer TLS, too; `None`: plain TCP and HTTP only.
+    pub tls: Option<channel::Config>,
     /// Record addresses as keyed digests ([`crate::address`]) under this key; `None`: as they are.
     pub address_key: Option<AddressKey>,
     /// Bounds.
@@ -35,6 +37,7 @@ impl Config {
             mqtt: loopback,
             http: loopback,
             location: None,
+            tls: None,
             address_key: None,
             limits: Limits::default(),
         }

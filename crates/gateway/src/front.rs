@@ -12,11 +12,14 @@ use std::{
 };
 
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::Instant,
 };
 
 use crate::{
+    channel::{Channel, Tls},
     config::Limits,
     frame::FrameReader,
     hub::Hub,
@@ -29,9 +32,15 @@ const FIRST_PACKET_BYTES_MAX: usize = 64 * 1024;
 /// Pause after the system refused to accept (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accept connections until `stop` changes.
-pub async fn listen(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Places::new(hub.limits()));
+/// Accept connections until `stop` changes: by TLS, where it is given. All listeners of a gateway share
+/// its `places`.
+pub async fn listen(
+    hub: Arc<Hub>,
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    places: Arc<Places>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -44,7 +53,7 @@ pub async fn listen(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Recei
                     continue;
                 };
                 hub.metrics().connections.add(1);
-                tokio::spawn(connection(hub.clone(), stream, peer, place));
+                tokio::spawn(connection(hub.clone(), stream, peer, tls.clone(), place));
             }
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
@@ -54,16 +63,54 @@ pub async fn listen(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Recei
     }
 }
 
-async fn connection(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place) {
+async fn connection(
+    hub: Arc<Hub>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    place: Place,
+) {
     // Acknowledgements are small and awaited; without this they wait for each other.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let (read, mut write) = stream.into_split();
+    let deadline = Instant::now() + hub.limits().handshake_max;
+    match tls {
+        None => {
+            let (read, write) = stream.into_split();
+            admit(hub, read, write, peer, Channel::default(), deadline).await;
+        }
+        Some(tls) => match tokio::time::timeout_at(deadline, tls.accept(stream)).await {
+            Ok(Ok((stream, channel))) => {
+                hub.metrics().tls_handshakes.add(1);
+                let (read, write) = tokio::io::split(stream);
+                Box::pin(admit(hub, read, write, peer, channel, deadline)).await;
+            }
+            Ok(Err(error)) => {
+                hub.metrics().tls_refused.add(1);
+                tracing::debug!(%peer, %error, "a TLS handshake failed");
+            }
+            Err(_) => hub.metrics().handshakes_abandoned.add(1),
+        },
+    }
+    drop(place);
+}
+
+/// Admits whoever is at the other end, or not, and serves it.
+async fn admit<R, W>(
+    hub: Arc<Hub>,
+    read: R,
+    mut write: W,
+    peer: SocketAddr,
+    channel: Channel,
+    deadline: Instant,
+) where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
     let mut reader = FrameReader::new(read, FIRST_PACKET_BYTES_MAX);
-    let handshake = handshake(&hub, &mut reader, &mut write, peer);
-    let admitted = match tokio::time::timeout(hub.limits().handshake_max, Box::pin(handshake)).await
-    {
+    let handshake = handshake(&hub, &mut reader, &mut write, peer, &channel);
+    let admitted = match tokio::time::timeout_at(deadline, Box::pin(handshake)).await {
         Ok(Ok(admitted)) => admitted,
         Ok(Err(NotAdmitted::Refused)) => return,
         Ok(Err(NotAdmitted::Gone)) | Err(_) => {
@@ -73,11 +120,10 @@ async fn connection(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr, place: P
     };
     reader.set_max_bytes(hub.limits().packet_bytes_max());
     session::serve(hub, admitted, reader, write, peer).await;
-    drop(place);
 }
 
 /// Places for connections, in all and per address.
-struct Places {
+pub struct Places {
     max: usize,
     max_per_address: usize,
     taken: Mutex<Taken>,
@@ -96,7 +142,8 @@ struct Place {
 }
 
 impl Places {
-    fn new(limits: &Limits) -> Self {
+    /// As many as the limits say.
+    pub fn new(limits: &Limits) -> Self {
         Self {
             max: limits.connections_max,
             max_per_address: limits.connections_per_address_max,

@@ -10,6 +10,7 @@
 //! | Module | What it does |
 //! |---|---|
 //! | [`front`] | owns the sockets; limits connections and handshake time |
+//! | [`channel`] | TLS by RFC 8998 and standard TLS 1.3, on one port |
 //! | [`login`] | enhanced authentication and tokens, one check |
 //! | [`session`] | passes packets; decides, archives, withholds |
 //! | [`address`] | records addresses as keyed digests, where they are personal data |
@@ -29,6 +30,7 @@
 
 pub mod address;
 pub mod audit;
+pub mod channel;
 pub mod clerk;
 pub mod config;
 pub mod engine;
@@ -48,12 +50,14 @@ pub mod watch;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use address::{AddressError, AddressKey};
+pub use channel::{Channel, TlsError};
 pub use config::{Config, Limits};
 pub use hub::Keys;
 pub use ledger::{Ledger, Outcome, SubmitError};
 pub use metrics::Metrics;
 pub use story::Story;
 
+use channel::{HttpsListener, Tls};
 use hub::{EngineRights, Hub};
 use mqtt5::types::ReasonCode;
 use rights::Refusal;
@@ -62,7 +66,7 @@ use sealwire_envelope::ClientId;
 use sealwire_sm::cert::Role;
 use tokio::{
     net::TcpListener,
-    sync::{broadcast, watch as channel},
+    sync::{broadcast, watch as channel_of},
     task::JoinHandle,
 };
 
@@ -95,6 +99,9 @@ pub enum StartError {
     /// The broker engine.
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
+    /// TLS can't be offered.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A port is taken or forbidden.
     #[error("can't listen on {address}: choose another port, or 0 for any")]
     Listen {
@@ -128,6 +135,7 @@ impl Gateway {
         config
             .location
             .get_or_insert_with(|| format!("http://{http_addr}"));
+        let tls_config = config.tls.clone();
         let hub = Arc::new(Hub::new(config, keys, client, ledger, archive));
         let engine = engine::Engine::start(
             engine::EngineLimits {
@@ -141,32 +149,73 @@ impl Gateway {
         .await?;
         hub.set_engine(engine);
 
-        let (stop, stopped) = channel::channel(false);
+        let (stop, stopped) = channel_of::channel(false);
         let serve = axum::serve(http_listener, http::router(hub.clone()));
-        let mut http_stop = stopped.clone();
-        let tasks = vec![
-            tokio::spawn(front::listen(hub.clone(), mqtt_listener, stopped.clone())),
+        let places = Arc::new(front::Places::new(&limits));
+        let (mut tls_tasks, mut tls_addrs) = (Vec::new(), None);
+        if let Some(config) = tls_config {
+            let tls = Arc::new(Tls::new(&hub, &config)?);
+            let (mqtts_listener, mqtts_addr) = bind(config.mqtts).await?;
+            let (https_listener, https_addr) = bind(config.https).await?;
+            tls_addrs = Some((mqtts_addr, https_addr));
+            let front = front::listen(
+                hub.clone(),
+                mqtts_listener,
+                Some(tls.clone()),
+                places.clone(),
+                stopped.clone(),
+            );
+            tls_tasks.push(tokio::spawn(front));
+            let https = HttpsListener::new(
+                tls,
+                https_listener,
+                https_addr,
+                limits.handshake_max,
+                stopped.clone(),
+            );
+            let serve = axum::serve(https, http::router(hub.clone()));
+            tls_tasks.push(tokio::spawn(serve_until(serve, stopped.clone())));
+        }
+        let mut tasks = vec![
+            tokio::spawn(front::listen(
+                hub.clone(),
+                mqtt_listener,
+                None,
+                places,
+                stopped.clone(),
+            )),
             tokio::spawn(watch::watch(hub.clone(), stopped.clone())),
             tokio::spawn(clerk::work(hub.clone(), stopped.clone())),
             tokio::spawn(close_packages(hub.clone(), stopped.clone())),
             tokio::spawn(tell_packages(hub.clone(), stopped.clone())),
-            tokio::spawn(async move {
-                let serve = serve.with_graceful_shutdown(async move {
-                    // Stopped, or the gateway is gone: either way, stop.
-                    let _ = http_stop.changed().await;
-                });
-                if let Err(error) = serve.await {
-                    tracing::error!(%error, "HTTP ended");
-                }
-            }),
+            tokio::spawn(serve_until(serve, stopped.clone())),
         ];
+        tasks.append(&mut tls_tasks);
         Ok(Running {
             mqtt_addr,
             http_addr,
+            mqtts_addr: tls_addrs.map(|(mqtts, _)| mqtts),
+            https_addr: tls_addrs.map(|(_, https)| https),
             hub,
             stop,
             tasks,
         })
+    }
+}
+
+/// Serves HTTP until `stop` changes.
+async fn serve_until<L>(
+    serve: axum::serve::Serve<L, axum::Router, axum::Router>,
+    mut stop: channel_of::Receiver<bool>,
+) where
+    L: axum::serve::Listener<Addr = SocketAddr>,
+{
+    let serve = serve.with_graceful_shutdown(async move {
+        // Stopped, or the gateway is gone: either way, stop.
+        let _ = stop.changed().await;
+    });
+    if let Err(error) = serve.await {
+        tracing::error!(%error, "HTTP ended");
     }
 }
 
@@ -203,8 +252,12 @@ pub struct Running {
     pub mqtt_addr: SocketAddr,
     /// Where readers fetch.
     pub http_addr: SocketAddr,
+    /// Where MQTT clients connect by TLS, if they can.
+    pub mqtts_addr: Option<SocketAddr>,
+    /// Where readers fetch by TLS, if they can.
+    pub https_addr: Option<SocketAddr>,
     hub: Arc<Hub>,
-    stop: channel::Sender<bool>,
+    stop: channel_of::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -284,7 +337,7 @@ impl Drop for Running {
     }
 }
 
-async fn close_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
+async fn close_packages(hub: Arc<Hub>, mut stop: channel_of::Receiver<bool>) {
     let age_ms = u64::try_from(hub.limits().package_age.as_millis()).unwrap_or(u64::MAX);
     loop {
         tokio::select! {
@@ -297,7 +350,7 @@ async fn close_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
     }
 }
 
-async fn tell_packages(hub: Arc<Hub>, mut stop: channel::Receiver<bool>) {
+async fn tell_packages(hub: Arc<Hub>, mut stop: channel_of::Receiver<bool>) {
     let mut closed = hub.archive().closed_packages();
     loop {
         let row = tokio::select! {

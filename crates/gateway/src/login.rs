@@ -38,6 +38,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     audit::{ConnectInfo, Occurrence},
+    channel::Channel,
     frame::{self, FrameError, FrameReader},
     hub::Hub,
     now_ms,
@@ -76,6 +77,7 @@ pub async fn handshake<R, W>(
     reader: &mut FrameReader<R>,
     writer: &mut W,
     peer: SocketAddr,
+    channel: &Channel,
 ) -> Result<Admitted, NotAdmitted>
 where
     R: AsyncRead + Unpin,
@@ -98,7 +100,7 @@ where
     let info = ConnectInfo::of(&connect);
     let claimed = claimed_client(&connect);
     let result = if version == 4 || version == 5 {
-        authenticate(hub, reader, writer, connect, &info).await
+        authenticate(hub, reader, writer, connect, &info, channel).await
     } else {
         let text = format!("protocol version {version}: MQTT 3.1.1 and 5 are spoken here");
         Err(Failure::Refused(Refusal::new(
@@ -186,12 +188,14 @@ async fn authenticate<R, W>(
     writer: &mut W,
     connect: ConnectPacket,
     info: &ConnectInfo,
+    channel: &Channel,
 ) -> Result<Admitted, Failure>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     hub.check_fresh()?;
+    check_bound(&connect, channel)?;
     match connect.properties.get_authentication_method().cloned() {
         Some(method) if method == METHOD => enhanced(hub, reader, writer, connect, info).await,
         Some(method) => {
@@ -201,10 +205,17 @@ where
             );
             Err(Refusal::new(ReasonCode::BadAuthenticationMethod, text).into())
         }
-        None => {
-            let (connect, hub, info) = (connect, hub.clone(), info.clone());
-            Ok(by_token(&hub, connect, info)?)
-        }
+        None => match &channel.bound {
+            // The TLS handshake has shown that it holds the certificate's key.
+            Some((client, certificate)) if connect.password.is_none() => Ok(by_channel(
+                hub,
+                connect,
+                client,
+                *certificate,
+                info.clone(),
+            )?),
+            _ => Ok(by_token(hub, connect, info.clone())?),
+        },
     }
 }
 
@@ -288,6 +299,35 @@ where
         let text = format!("the login's {what} can't be read: {e}");
         Refusal::new(ReasonCode::ProtocolError, text)
     })
+}
+
+// ---- TLS client certificate -----------------------------------------------------------------
+
+/// A connection that shows a client certificate is that client's: nobody else logs in on it.
+fn check_bound(connect: &ConnectPacket, channel: &Channel) -> Result<(), Refusal> {
+    let Some((bound, _)) = &channel.bound else {
+        return Ok(());
+    };
+    match claimed_client(connect) {
+        Some(claimed) if claimed != *bound => {
+            let text = format!("the TLS certificate is {bound}'s, the login says {claimed}");
+            Err(Refusal::new(ReasonCode::NotAuthorized, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn by_channel(
+    hub: &Hub,
+    connect: ConnectPacket,
+    client: &ClientId,
+    certificate: CertId,
+    info: ConnectInfo,
+) -> Result<Admitted, Refusal> {
+    let library_name = library_name(&connect.client_id, client)?;
+    certificate_of(hub, certificate, client)?;
+    let name = session_name(client, library_name.as_deref());
+    admit(hub, connect, client.clone(), certificate, info, name, false)
 }
 
 // ---- token ------------------------------------------------------------------------------------

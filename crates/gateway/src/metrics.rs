@@ -43,6 +43,8 @@ metrics! {
     connections_refused: "TCP connections closed at once because a limit was reached.",
     logins: "Clients admitted.",
     logins_refused: "Logins refused.",
+    tls_handshakes: "TLS handshakes that were completed.",
+    tls_refused: "TLS handshakes that failed: no common parameters, a bad certificate, not TLS.",
     handshakes_abandoned: "Connections that ended or ran out of time before they were admitted.",
     verifications: "SM2 signatures verified for logins and requests.",
     messages: "PUBLISH packets received.",

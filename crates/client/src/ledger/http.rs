@@ -1,6 +1,10 @@
 //! Requests to nodes: in turn, bounded in time and size, refusals with the node's own words.
 
-use std::{error::Error as _, sync::atomic::Ordering, time::Duration};
+use std::{
+    error::Error as _,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
@@ -48,8 +52,15 @@ impl Problem {
     }
 }
 
-pub(crate) fn client(connect_max: Duration) -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
+pub(crate) fn client(
+    connect_max: Duration,
+    tls: Option<Arc<rustls::ClientConfig>>,
+) -> Result<reqwest::Client, String> {
+    let builder = match tls {
+        None => reqwest::Client::builder(),
+        Some(config) => reqwest::Client::builder().use_preconfigured_tls((*config).clone()),
+    };
+    builder
         .connect_timeout(connect_max)
         .timeout(REQUEST_MAX)
         .no_proxy()

@@ -224,7 +224,7 @@ impl Ledger {
                     detail,
                 })?;
         }
-        let http = http::client(CONNECT_MAX).map_err(|detail| LedgerError::Address {
+        let http = http::client(CONNECT_MAX, None).map_err(|detail| LedgerError::Address {
             node: nodes[0].clone(),
             detail,
         })?;

@@ -36,13 +36,13 @@ use mqtt5_protocol::{
 use sealwire_envelope::{TopicFilter, TopicName};
 use tokio::{
     io::AsyncWriteExt as _,
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
 use super::{
     Ended, PublishError, SubscribeError,
+    channel::{ReadHalf, WriteHalf},
     frame::{self, FrameError, Reader},
     login::{Connected, Dialer, reason},
 };
@@ -118,8 +118,8 @@ enum Pending {
 
 /// One connection.
 struct Active {
-    reader: Reader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
+    reader: Reader<ReadHalf>,
+    writer: WriteHalf,
     out: BytesMut,
     send_max: usize,
     packet_bytes_max: usize,

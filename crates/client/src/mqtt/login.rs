@@ -19,15 +19,12 @@ use sealwire_envelope::{
     ClientId, decode_bounded, encode,
     login::{Answer, Challenge, Hello, LOGIN_MAX_BYTES, LOGIN_VERSION, METHOD, Transcript},
 };
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-};
+use tokio::io::AsyncWriteExt as _;
 
-use super::frame::{self, FrameError, Reader};
+use super::{
+    channel::{ReadHalf, WriteHalf},
+    frame::{self, FrameError, Reader},
+};
 use crate::{
     identity::Identity,
     token,
@@ -70,6 +67,9 @@ pub enum LoginError {
         /// Who it is.
         found: ClientId,
     },
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// The gateway's certificate isn't to be trusted.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -101,7 +101,10 @@ impl LoginError {
                     | ReasonCode::QuotaExceeded
             ),
             Self::Trust(error) => error.may_pass(),
-            Self::OtherGateway { .. } | Self::GatewaySignature { .. } | Self::Protocol(_) => false,
+            Self::OtherGateway { .. }
+            | Self::GatewaySignature { .. }
+            | Self::Protocol(_)
+            | Self::Tls(_) => false,
         }
     }
 }
@@ -112,12 +115,13 @@ pub(super) struct Dialer {
     pub identity: Identity,
     pub trust: Arc<Trust>,
     pub options: super::Options,
+    pub channel: super::channel::Channel,
 }
 
 /// A logged-in connection.
 pub(super) struct Connected {
-    pub reader: Reader<OwnedReadHalf>,
-    pub writer: OwnedWriteHalf,
+    pub reader: Reader<ReadHalf>,
+    pub writer: WriteHalf,
     pub ack: ConnAckPacket,
     pub gateway: Option<ClientId>,
     /// From the first packet sent to the last one received.
@@ -138,14 +142,14 @@ impl Dialer {
 
     async fn dial(&self) -> Result<Connected, LoginError> {
         let address = &self.options.gateway;
-        let stream = TcpStream::connect(address)
-            .await
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|source| LoginError::Unreachable {
-                address: address.clone(),
-                source,
-            })?;
-        let (read, mut writer) = stream.into_split();
+        let (read, mut writer) =
+            self.channel
+                .open()
+                .await
+                .map_err(|source| LoginError::Unreachable {
+                    address: address.clone(),
+                    source,
+                })?;
         let mut reader = Reader::new(read, self.options.packet_bytes_max);
         let start = tokio::time::Instant::now();
         let (ack, gateway) = match &self.options.method {
@@ -187,8 +191,8 @@ impl Dialer {
 
     async fn enhanced(
         &self,
-        reader: &mut Reader<OwnedReadHalf>,
-        writer: &mut OwnedWriteHalf,
+        reader: &mut Reader<ReadHalf>,
+        writer: &mut WriteHalf,
     ) -> Result<(ConnAckPacket, Option<ClientId>), LoginError> {
         let identity = &self.identity;
         let nonce: [u8; 32] = rand::random();
@@ -264,7 +268,7 @@ impl Dialer {
 }
 
 async fn send(
-    writer: &mut OwnedWriteHalf,
+    writer: &mut WriteHalf,
     packet: &impl mqtt5_protocol::packet::MqttPacket,
 ) -> Result<(), FrameError> {
     let mut out = BytesMut::new();

@@ -12,6 +12,7 @@
 //! - With [`Options::reconnect`] a lost connection is made again, unacknowledged messages are sent
 //!   again and subscriptions renewed. A message may then be archived twice, with one sequence.
 
+mod channel;
 mod error;
 mod frame;
 mod link;
@@ -84,7 +85,7 @@ impl Default for Reconnect {
 /// Where and how to connect.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The gateway's MQTT address, `host:port`.
+    /// The gateway's MQTT address: `host:port`, or `mqtts://host:port` for TLS by RFC 8998.
     pub gateway: String,
     /// Which gateway it must be; any that is to be trusted, if none is named.
     pub expect: Option<ClientId>,
@@ -168,6 +169,7 @@ pub async fn connect(
     let dialer = Dialer {
         identity: identity.clone(),
         trust,
+        channel: channel::Channel::new(identity, &options)?,
         options,
     };
     let connected = dialer.login().await?;
