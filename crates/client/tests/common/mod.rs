@@ -421,6 +421,13 @@ impl World {
         if let Some(address) = mqtt {
             config.mqtt = address;
         }
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.tls = Some(sealwire_gateway::channel::Config {
+            mqtts: loopback,
+            https: loopback,
+            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            roots: vec![self.one.root.clone(), self.two.root.clone()],
+        });
         let (secret, certificate) = self.one.gateway.clone();
         Gateway::start(
             config,
