@@ -125,7 +125,7 @@ pub enum Error {
     Subscribe(#[from] SubscribeError),
     /// Receiving.
     #[error(transparent)]
-    Receive(#[from] ReceiveError),
+    Receive(Box<ReceiveError>),
     /// Fetching from an archive.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -141,7 +141,7 @@ pub enum Error {
         index: usize,
         /// Why.
         #[source]
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The gateway says a package is on the ledger, and it isn't.
     #[error("package {package} isn't anchored on the ledger: ask again in some seconds")]
@@ -169,6 +169,12 @@ pub enum Error {
     },
 }
 
+impl From<ReceiveError> for Error {
+    fn from(error: ReceiveError) -> Self {
+        Self::Receive(Box::new(error))
+    }
+}
+
 impl Error {
     /// An argument that can't be taken.
     pub fn argument(name: &'static str, detail: impl fmt::Display) -> Self {
@@ -189,8 +195,10 @@ impl Error {
             Self::Publish(error) => of_publish(error),
             Self::Subscribe(SubscribeError::Refused { .. }) => Kind::Refused,
             Self::Subscribe(SubscribeError::Ended(_)) => Kind::Ended,
-            Self::Receive(ReceiveError::Unreadable { .. }) => Kind::Unreadable,
-            Self::Receive(ReceiveError::Ended(_)) => Kind::Ended,
+            Self::Receive(error) => match **error {
+                ReceiveError::Unreadable { .. } => Kind::Unreadable,
+                ReceiveError::Ended(_) => Kind::Ended,
+            },
             Self::Fetch(error) => of_fetch(error),
             Self::Receipt(ReceiptError::Ledger(error)) => of_ledger(error),
             Self::Receipt(ReceiptError::NotAnchored { .. }) | Self::NotAnchored { .. } => {
@@ -198,7 +206,7 @@ impl Error {
             }
             Self::Receipt(ReceiptError::Verify(_)) | Self::OtherRoot { .. } => Kind::Untrusted,
             // Without the ledger it can't be said yet whether the record is readable.
-            Self::Record { source, .. } => match source {
+            Self::Record { source, .. } => match &**source {
                 OpenError::Key(error) if of_keyring(error) == Kind::Away => Kind::Away,
                 OpenError::Key(_) | OpenError::Message(_) => Kind::Unreadable,
             },

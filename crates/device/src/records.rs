@@ -200,7 +200,7 @@ impl State {
                 let error = Error::Record {
                     package,
                     index,
-                    source,
+                    source: Box::new(source),
                 };
                 if error.kind() == Kind::Unreadable {
                     current.index += 1;

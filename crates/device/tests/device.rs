@@ -1,87 +1,24 @@
 //! A device without a gateway: what is refused, how long it waits, and that it can be dropped at
 //! any time. `crates/sealwire/tests/system/` has the rest, at a real gateway.
 
+mod home;
+
 use std::{
     collections::HashSet,
     net::TcpListener,
-    path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use sealwire_client::{
-    Identity,
-    identity::{GatewayPeer, Peers},
-};
 use sealwire_device::{Device, Error, Kind};
-use sealwire_envelope::{Blob, Genesis, OrgGenesis, login};
-use sealwire_sm::{
-    Role, SecretKey,
-    cert::{self, Subject},
-};
+use sealwire_envelope::login;
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// The home of `acme.press-7`, whose gateway and ledger node are at `address`.
-fn home(dir: &Path, address: &str) {
-    let mut rng = rand::rng();
-    let subject = |role, name| Subject {
-        organisation: "acme",
-        role,
-        name,
-        not_before_s: 1_700_000_000,
-        not_after_s: 4_000_000_000,
-    };
-    let root_key = SecretKey::generate(&mut rng);
-    let root = cert::issue_root(&mut rng, &root_key, &subject(Role::Root, "acme root")).unwrap();
-    let key = SecretKey::generate(&mut rng);
-    let device = subject(Role::Device, "acme.press-7");
-    let certificate = cert::issue(&mut rng, &root_key, &root, key.public_key(), &device).unwrap();
-    let org = OrgGenesis {
-        org: "acme".parse().unwrap(),
-        root_cert_der: Blob(root.der().to_vec()),
-        validator: SecretKey::generate(&mut rng).public_key().clone(),
-        certificates: vec![],
-    };
-    let genesis = Genesis {
-        version: 1,
-        name: "test".to_owned(),
-        created_ms: 1,
-        block_interval_ms: 1,
-        orgs: vec![org],
-    };
-    let gateway = GatewayPeer {
-        client: "acme.gateway".parse().unwrap(),
-        certificate: None,
-        mqtt: address.to_owned(),
-        http: format!("http://{address}"),
-    };
-    let peers = Peers {
-        ledger: vec![format!("http://{address}")],
-        gateways: vec![gateway],
-    };
-    Identity::create(
-        dir,
-        key,
-        certificate,
-        Arc::new(genesis),
-        peers,
-        Some("open"),
-    )
-    .unwrap();
-}
-
 fn open(address: &str) -> (tempfile::TempDir, Device) {
     let dir = tempfile::tempdir().unwrap();
-    home(&dir.path().join("home"), address);
+    home::make(&dir.path().join("home"), address);
     let device = Device::open(&dir.path().join("home"), Some("open")).unwrap();
     (dir, device)
-}
-
-/// An address at which nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 fn kind<T>(result: Result<T, Error>) -> Kind {
@@ -98,7 +35,7 @@ fn every_kind_has_words_of_its_own() {
 
 #[test]
 fn a_home_that_isnt_one_is_refused() {
-    let (dir, device) = open(&nobody());
+    let (dir, device) = open(&home::nobody());
     assert_eq!(device.client().as_str(), "acme.press-7");
     assert_eq!(kind(Device::open(dir.path(), None)), Kind::Home);
     let home = dir.path().join("home");
@@ -109,7 +46,7 @@ fn a_home_that_isnt_one_is_refused() {
 
 #[test]
 fn arguments_are_checked_before_anything_is_sent() {
-    let (_dir, device) = open(&nobody());
+    let (_dir, device) = open(&home::nobody());
     let publish = |topic: &str, kind_of: &str, bytes: usize, qos| {
         let content = vec![0; bytes];
         kind(device.publish(topic, kind_of, &content, qos, SHORT))
@@ -136,7 +73,7 @@ fn arguments_are_checked_before_anything_is_sent() {
 
 #[test]
 fn a_token_names_device_and_gateway() {
-    let address = nobody();
+    let address = home::nobody();
     let (_dir, device) = open(&address);
     let made = device.token(Some("acme.gateway"), 30).unwrap();
     assert_eq!((made.user.as_str(), made.mqtt), ("acme.press-7", address));
@@ -147,7 +84,7 @@ fn a_token_names_device_and_gateway() {
 
 #[test]
 fn without_a_session_there_is_nothing_to_publish_on() {
-    let (_dir, device) = open(&nobody());
+    let (_dir, device) = open(&home::nobody());
     assert!(!device.is_connected());
     let published = device.publish("acme/press-7/t", "a/b", b"x", 1, SHORT);
     assert_eq!(kind(published.unwrap().wait()), Kind::Ended);
