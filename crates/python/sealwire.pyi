@@ -17,7 +17,7 @@ Every error is an `Error`; its text says what is wrong and what to do.
 
 import os
 from types import TracebackType
-from typing import Iterator, Optional, Type, Union
+from typing import Iterator, Optional, Type, Union, final
 
 __version__: str
 
@@ -54,6 +54,7 @@ class EndedError(Error):
 class InternalError(Error):
     """The operating system refused, or Sealwire has a defect."""
 
+@final
 class Message:
     """A message of a subscription, opened, its sender's signature checked."""
 
@@ -76,6 +77,7 @@ class Message:
     def is_retained(self) -> bool:
         """Whether the gateway kept it from before the subscription."""
 
+@final
 class Record:
     """A record of an archive: its package checked against the ledger, opened, its sender's
     signature checked."""
@@ -109,6 +111,7 @@ class Record:
     def anchored_height(self) -> int:
         """Height of the ledger's block that anchored the package."""
 
+@final
 class Subscription:
     """Messages that come. Iterating waits for each, and ends when the device is disconnected or
     the subscription is closed.
@@ -133,6 +136,7 @@ class Subscription:
         trace: Optional[TracebackType],
     ) -> None: ...
 
+@final
 class Records:
     """Records of a topic in an archive, oldest first. Ends before the first that isn't anchored on
     the ledger yet.
@@ -143,14 +147,15 @@ class Records:
     def __iter__(self) -> Iterator[Record]: ...
     def __next__(self) -> Record: ...
 
+@final
 class Device:
     """A device or user: its home, as `sealwire device enrol` makes it, and its session at a gateway.
 
     Leaving a `with` block disconnects. Open a home once per process."""
 
-    def __init__(
-        self, home: Union[str, "os.PathLike[str]"], passphrase: Optional[str] = None
-    ) -> None:
+    def __new__(
+        cls, home: Union[str, "os.PathLike[str]"], passphrase: Optional[str] = None
+    ) -> "Device":
         """Reads the home's files, asks nobody. Raises HomeError."""
     @property
     def client(self) -> str:

@@ -73,6 +73,7 @@ static void must_be(const sealwire_message_t *message, const char *topic, const 
     CHECK(strcmp(sealwire_message_topic(message), topic) == 0);
     CHECK(strcmp(sealwire_message_sender(message), sender) == 0);
     CHECK(strcmp(sealwire_message_content_type(message), "text/plain") == 0);
+    CHECK(!sealwire_message_is_retained(message));
 }
 
 /* Fetches all records; says how many. The receipt of the first goes to a file. */
@@ -113,9 +114,10 @@ static int fetch(const sealwire_device_t *reader, const char *gateway, const cha
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 7);
+    CHECK(argc == 7 && strchr(sealwire_version(), '.') != NULL);
     const char *gateway = argv[3], *topic = argv[4], *file = argv[6];
     int messages = atoi(argv[5]), i;
+    char *token;
     sealwire_subscription_t *subscription, *none;
     sealwire_message_t *message;
     sealwire_device_t *device = connected(argv[1], gateway);
@@ -143,6 +145,11 @@ int main(int argc, char **argv)
     EXPECT(SEALWIRE_REFUSED,
            sealwire_device_subscribe(reader, "nobody/knows/this", WAIT_MS, &none, &why));
     CHECK(none == NULL);
+
+    /* What another MQTT client would log in with. */
+    EXPECT(SEALWIRE_OK, sealwire_device_token(reader, gateway, 60, &token, &why));
+    CHECK(strlen(token) > 100);
+    sealwire_string_free(token);
 
     /* An archive closes a package after some seconds, and its anchor takes a block. */
     for (i = 0; fetch(reader, gateway, topic, sender, file) < messages; i++) {

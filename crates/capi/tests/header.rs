@@ -38,18 +38,24 @@ fn the_header_is_what_the_sources_say() {
 }
 
 #[test]
-fn every_function_is_there_and_documented() {
+fn every_function_is_documented_and_used_by_the_c_program() {
     let header = generated();
+    let (_, header) = header.split_once("extern \"C\" {").expect("functions");
+    let program = fs::read_to_string(format!("{ROOT}/tests/device.c")).expect("device.c");
     let mut exported = 0;
     for name in ["code", "device", "message"] {
         let source = fs::read_to_string(format!("{ROOT}/src/{name}.rs")).expect("a source");
-        for function in source.split("pub extern \"C\" fn ").skip(1) {
+        for function in source.split("extern \"C\" fn ").skip(1) {
             let function = function.split('(').next().unwrap_or_default();
             let declared = header.find(&format!("{function}(")).expect(function);
             // Between the function before it and this one there is a comment.
             let before = &header[..declared];
             let gap = &before[before.rfind(");\n").map_or(0, |end| end + 3)..];
             assert!(gap.contains("/**"), "{function} isn't documented");
+            assert!(
+                program.contains(&format!("{function}(")),
+                "device.c doesn't call {function}"
+            );
             exported += 1;
         }
     }

@@ -216,6 +216,9 @@ fn end_of(mut child: Child, script: &str) -> Output {
 
 /// Messages of a topic as another reader gets them, from now on.
 fn watch(runtime: &tokio::runtime::Runtime, home: &Path, topic: &str) -> Receiver<String> {
+    let name = format!("watcher-of-{}", topic.replace('/', "-"));
+    let watcher = format!("basin.{name}");
+    json(home, &["device", "enrol", &watcher, "--role", "user"]);
     let grant = [
         "topic",
         "grant",
@@ -223,7 +226,7 @@ fn watch(runtime: &tokio::runtime::Runtime, home: &Path, topic: &str) -> Receive
         "acme.press-7",
         topic,
         "--to",
-        "basin.watcher",
+        &watcher,
     ];
     json(home, &grant);
     std::thread::sleep(READING);
@@ -232,7 +235,7 @@ fn watch(runtime: &tokio::runtime::Runtime, home: &Path, topic: &str) -> Receive
         to.send(String::from_utf8_lossy(&message.content).into_owned())
             .is_ok()
     };
-    let (home, topic) = (home.join("basin/clients/watcher"), topic.to_owned());
+    let (home, topic) = (home.join("basin/clients").join(name), topic.to_owned());
     runtime.spawn(async move {
         let ended = subscribe::run(&home, &topic, "acme.gateway", each).await;
         eprintln!("the watcher of {topic} ended: {ended:?}");
@@ -255,10 +258,6 @@ fn the_guide_works_to_the_letter() {
     let dir = tempfile::tempdir().expect("a directory");
     let home = dir.path().join("home");
     let demo = Demo::start(&home);
-    json(
-        &home,
-        &["device", "enrol", "basin.watcher", "--role", "user"],
-    );
     let desk = Desk::new(dir.path(), &home, demo.mqtt());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut received = vec![];
