@@ -242,6 +242,8 @@ fn of_login(error: &LoginError) -> Kind {
         LoginError::Refused { .. } if error.may_pass() => Kind::Away,
         LoginError::Refused { .. } => Kind::Refused,
         LoginError::Trust(error) => of_trust(error),
+        // Genesis or the home's key and certificate.
+        LoginError::Tls(_) => Kind::Home,
         LoginError::OtherGateway { .. }
         | LoginError::GatewaySignature { .. }
         | LoginError::Protocol(_) => Kind::Untrusted,
@@ -272,7 +274,7 @@ fn of_publish(error: &PublishError) -> Kind {
 
 fn of_fetch(error: &FetchError) -> Kind {
     match error {
-        FetchError::Address { .. } => Kind::Home,
+        FetchError::Address { .. } | FetchError::Tls(_) => Kind::Home,
         FetchError::Away { .. } => Kind::Away,
         FetchError::Refused(problem) if problem.status >= 500 || problem.status == 429 => {
             Kind::Away
