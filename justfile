@@ -36,6 +36,16 @@ fuzz TARGET SECONDS="60":
 nightly:
     SEALWIRE_SEEDS=200 SEALWIRE_MUTATIONS=1000000 cargo test --release
 
+# The Python module as a wheel for CPython 3.9 and later, in target/wheels (needs python3).
+wheel:
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    [ -x .venv/bin/maturin ] || .venv/bin/pip install -q maturin==1.16.0
+    .venv/bin/maturin build --release --locked -m crates/python/Cargo.toml -o target/wheels
+
+# The C library, libsealwire_capi.so and .a in target/release; its header is crates/capi/include/sealwire.h.
+capi:
+    cargo build --release --locked -p sealwire-capi
+
 # Documentation of all crates.
 doc:
     cargo doc --release --workspace --no-deps --open

@@ -261,6 +261,23 @@ impl Archive {
 
     /// A whole package, verified against its id and root.
     ///
+    /// ```no_run
+    /// # use sealwire_client::{Archive, Keyring, archive};
+    /// # use sealwire_envelope::PackageId;
+    /// # async fn read(store: &Archive, keyring: &Keyring, id: &PackageId)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let package = store.package(id).await?;
+    /// // That these records make this root is checked; that the ledger holds it, is not yet.
+    /// let entry = keyring.ledger().package(id).await?.ok_or("not anchored yet")?;
+    /// if entry.anchor.root != package.manifest.root {
+    ///     return Err("the archive changed it".into());
+    /// }
+    /// for record in &package.records {
+    ///     println!("{:?}", archive::open(keyring, record).await?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`FetchError`].
     pub async fn package(&self, id: &PackageId) -> Result<Package, FetchError> {
@@ -315,6 +332,18 @@ impl Archive {
 
     /// Makes the receipt of a record: its path, and the ledger's proof of the package.
     /// It is verified against `genesis` before it is handed out.
+    ///
+    /// ```no_run
+    /// # use sealwire_client::{Archive, Ledger, archive};
+    /// # use sealwire_envelope::PackageId;
+    /// # async fn export(store: &Archive, ledger: &Ledger, id: &PackageId)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let record = store.record(id, 0).await?;
+    /// let (receipt, verified) = store.receipt(ledger, &record).await?;
+    /// std::fs::write("reading.receipt", archive::receipt_bytes(&receipt))?;
+    /// println!("anchored at height {}", verified.anchored_height);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ReceiptError`].

@@ -228,6 +228,16 @@ impl Identity {
 
     /// Loads the identity in `home`.
     ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use sealwire_client::Identity;
+    ///
+    /// # fn main() -> Result<(), sealwire_client::identity::IdentityError> {
+    /// let identity = Identity::load(Path::new("/var/lib/press-7"), Some("open sesame"))?;
+    /// println!("{} of consortium '{}'", identity.client(), identity.genesis().name);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When a file is missing, damaged or doesn't belong to the others, or the passphrase is
     /// missing or wrong.

@@ -15,6 +15,9 @@
 //! | [`archive`] | fetch packages and records, verify them, make receipts |
 //! | [`operator`] | issue, register and revoke certificates |
 //!
+//! Three programs to start from are in `examples/`: `publish`, `subscribe`, `read_records`. Programs in
+//! C and Python use the crates `sealwire-capi` and `sealwire-python`.
+//!
 //! # A device
 //! Its home was made by `sealwire device enrol`; it publishes one reading a second, and what it
 //! published is on the gateway's disk when `publish` returns.

@@ -17,6 +17,18 @@ pub const LIFE_DEFAULT: Duration = Duration::from_secs(60);
 
 /// A token for one login at `gateway`, good from now on for `life`, at most
 /// [`TOKEN_MAX_LIFE_S`] seconds.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use sealwire_client::{Identity, token};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = Identity::load(Path::new("/var/lib/press-7"), None)?;
+/// let gateway = identity.peers().gateway(None).ok_or("peers.json names no gateway")?;
+/// let password = token::create(&identity, &gateway.client, token::LIFE_DEFAULT);
+/// println!("mosquitto_pub -u {0} -i {0} -P {password} …", identity.client());
+/// # Ok(()) }
+/// ```
 pub fn create(identity: &Identity, gateway: &ClientId, life: Duration) -> String {
     let not_before_s = now_s();
     let life_s = life.as_secs().clamp(1, TOKEN_MAX_LIFE_S);

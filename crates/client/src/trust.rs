@@ -116,6 +116,16 @@ impl Trust {
 
     /// Believes this certificate too, as long as the ledger doesn't object.
     ///
+    /// ```no_run
+    /// # use sealwire_client::{Identity, Trust};
+    /// # use sealwire_sm::Certificate;
+    /// # fn offline(identity: &Identity) -> Result<Trust, Box<dyn std::error::Error>> {
+    /// // No ledger to ask: the gateways of genesis, and this one.
+    /// let mut trust = Trust::new(identity.genesis(), None)?;
+    /// trust.pin(identity.genesis(), Certificate::from_pem(&std::fs::read_to_string("gw.crt")?)?)?;
+    /// # Ok(trust) }
+    /// ```
+    ///
     /// # Errors
     /// When it isn't a gateway's, or not issued by the root of an organisation in `genesis`.
     pub fn pin(&mut self, genesis: &Genesis, certificate: Certificate) -> Result<(), TrustError> {

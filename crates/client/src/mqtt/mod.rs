@@ -261,6 +261,24 @@ impl Session {
 
     /// Seals and sends, and doesn't wait for the gateway. QoS 2 is sent as QoS 1.
     ///
+    /// Many on their way at once, and none lost sight of:
+    ///
+    /// ```no_run
+    /// # use sealwire_client::mqtt::{PublishError, QoS, Session};
+    /// # use sealwire_envelope::TopicName;
+    /// # async fn send_all(session: &Session, topic: &TopicName, readings: &[String])
+    /// # -> Result<(), PublishError> {
+    /// let mut deliveries = vec![];
+    /// for reading in readings {
+    ///     let content = reading.as_bytes();
+    ///     deliveries.push(session.send(topic, "text/plain", content, QoS::AtLeastOnce).await?);
+    /// }
+    /// for delivery in deliveries {
+    ///     delivery.confirmed().await?; // on the gateway's disk
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`PublishError`] when it can't be sealed, or the session has ended.
     pub async fn send(
@@ -421,6 +439,20 @@ impl Subscription {
     /// The next message, opened; `None` after the subscription has ended.
     ///
     /// Cancel safe.
+    ///
+    /// ```no_run
+    /// # use sealwire_client::mqtt::{ReceiveError, Subscription};
+    /// # async fn print_all(mut messages: Subscription) -> Result<(), ReceiveError> {
+    /// while let Some(message) = messages.next().await {
+    ///     match message {
+    ///         Ok(message) => println!("{}: {} bytes", message.topic, message.content.len()),
+    ///         // Not for us, or damaged; others may come.
+    ///         Err(error @ ReceiveError::Unreadable { .. }) => eprintln!("{error}"),
+    ///         Err(ended) => return Err(ended),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ReceiveError::Unreadable`] for a message that can't be opened: go on. Once, at the end,

@@ -3,6 +3,8 @@
 //! One test binary, so that the program's crates are linked once. Each test starts a consortium of
 //! its own; they take turns, because each wants the machine.
 
+mod bindings;
+mod guide;
 mod harness;
 mod kill;
 mod peers;

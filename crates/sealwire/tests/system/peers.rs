@@ -8,7 +8,8 @@ use std::{
 
 use crate::harness::{Demo, eventually, json, my_turn, sealwire};
 
-fn missing(peer: &str, install: &str) {
+/// Says that a peer isn't here; a failure where peers are required.
+pub fn missing(peer: &str, install: &str) {
     let message = format!("SKIPPED: {peer} isn't installed ({install}); nothing was checked");
     assert!(
         std::env::var_os("SEALWIRE_REQUIRE_PEERS").is_none(),
@@ -17,7 +18,7 @@ fn missing(peer: &str, install: &str) {
     eprintln!("{message}");
 }
 
-fn python_with_paho() -> Option<PathBuf> {
+pub fn python_with_paho() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     [root.join(".venv/bin/python"), "python3".into()]
         .into_iter()
