@@ -59,6 +59,8 @@ fn every_code_is_reachable() {
         crate::identity::refusals,
         of_topics,
         of_rotations,
+        crate::codes_rights::of_rights,
+        crate::codes_rights::of_authorisations,
         of_records,
         of_audit,
     ] {

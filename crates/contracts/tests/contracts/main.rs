@@ -2,12 +2,17 @@
 
 mod admission;
 mod codes;
+mod codes_rights;
+mod decisions;
 mod determinism;
+mod document;
 mod edges;
 mod genesis;
 mod identity;
 mod model;
+mod past;
 mod queries;
+mod rights;
 mod table;
 mod vectors;
 mod world;
