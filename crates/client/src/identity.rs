@@ -57,6 +57,24 @@ pub struct GatewayPeer {
     pub mqtt: String,
     /// Its archive's address, `http://host:port`.
     pub http: String,
+    /// Its MQTT address by TLS (RFC 8998), `mqtts://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtts: Option<String>,
+    /// Its archive's address by TLS (RFC 8998), `https://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<String>,
+}
+
+impl GatewayPeer {
+    /// Where to connect: by TLS where it is offered.
+    pub fn best_mqtt(&self) -> &str {
+        self.mqtts.as_ref().unwrap_or(&self.mqtt)
+    }
+
+    /// Where to fetch: by TLS where it is offered.
+    pub fn best_http(&self) -> &str {
+        self.https.as_ref().unwrap_or(&self.http)
+    }
 }
 
 impl Peers {
@@ -360,6 +378,8 @@ mod tests {
                 certificate: None,
                 mqtt: "127.0.0.1:2".to_owned(),
                 http: "http://127.0.0.1:3".to_owned(),
+                mqtts: None,
+                https: Some("https://127.0.0.1:4".to_owned()),
             }],
         };
         let made = |passphrase| {

@@ -1,12 +1,13 @@
 //! A client that acts: its identity in this home, and the rest of the system as it sees it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use sealwire_client::{
     Identity, Keyring, Ledger, Trust,
     identity::GatewayPeer,
     mqtt::{self, Session},
+    owner::Owner,
 };
 use sealwire_envelope::{ClientId, OrgId};
 
@@ -14,6 +15,9 @@ use crate::{
     home::Home,
     init::{GATEWAY, OPERATOR},
 };
+
+/// Time between two looks at the keys of a connected client's topics.
+const TEND_EVERY: Duration = Duration::from_secs(60);
 
 /// A client with its keys, its ledger nodes and its gateways.
 #[derive(Clone)]
@@ -86,16 +90,36 @@ impl Actor {
     /// When the gateway can't be reached, isn't to be trusted, or refuses.
     pub async fn connect(&self, org: Option<&OrgId>) -> Result<Session> {
         let gateway = self.gateway(org)?;
-        let mut options = mqtt::Options::new(gateway.mqtt.clone());
+        let mut options = mqtt::Options::new(gateway.best_mqtt());
         options.expect = Some(gateway.client.clone());
+        self.look_after_keys();
         self.connect_with(options).await.with_context(|| {
             format!(
                 "{} can't log in at {} ({})",
                 self.identity.client(),
                 gateway.client,
-                gateway.mqtt
+                gateway.best_mqtt()
             )
         })
+    }
+
+    /// Puts the keys of this client's topics in order beside what it does, now and every [`TEND_EVERY`]:
+    /// an operator may have taken a grant back while it was away, or a grant may have expired.
+    fn look_after_keys(&self) {
+        let owner = Owner::new(self.keyring.clone());
+        tokio::spawn(async move {
+            loop {
+                match owner.tend().await {
+                    Ok(done) => {
+                        for tended in done {
+                            tracing::info!(?tended, "keys are in order");
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "keys of topics couldn't be looked after"),
+                }
+                tokio::time::sleep(TEND_EVERY).await;
+            }
+        });
     }
 
     /// Logs in as `options` say.

@@ -13,12 +13,13 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use sealwire_contracts::View;
 use sealwire_envelope::{ChainId, Transaction, TxId};
-use sealwire_gateway::{AddressKey, Config, Gateway, Keys, Outcome, Story, SubmitError};
+use sealwire_gateway::{AddressKey, Config, Gateway, Keys, Outcome, Story, SubmitError, channel};
 use sealwire_ledger::{
     follower::{self, FollowerSettings},
     mempool::SubmitError as NodeError,
     node,
 };
+use sealwire_sm::Certificate;
 use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
@@ -114,6 +115,16 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
     };
     let mut settings = Config::new(directory);
     settings.address_key = address_key;
+    if let (Some(mqtts), Some(https)) = (config.mqtts, config.gateway_https) {
+        let roots = genesis.orgs.iter();
+        let roots = roots.map(|org| Certificate::from_der(&org.root_cert_der));
+        settings.tls = Some(channel::Config {
+            mqtts,
+            https,
+            names: config.tls_names.clone(),
+            roots: roots.collect::<Result<_, _>>()?,
+        });
+    }
     settings.mqtt = config.mqtt;
     settings.http = config.gateway_http;
     settings.limits.package_age = Duration::from_millis(config.package_age_ms);
@@ -126,10 +137,18 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
     let started = serde_json::json!({
         "event": "started", "org": args.org,
         "mqtt": running.mqtt_addr.to_string(), "http": format!("http://{}", running.http_addr),
+        "mqtts": running.mqtts_addr.map(|address| format!("mqtts://{address}")),
+        "https": running.https_addr.map(|address| format!("https://{address}")),
     });
     out.line(&started, |_| {
+        let tls = match (running.mqtts_addr, running.https_addr) {
+            (Some(mqtts), Some(https)) => {
+                format!("; by TLS (RFC 8998 and standard) on {mqtts} and https://{https}")
+            }
+            _ => String::new(),
+        };
         format!(
-            "{client} listens for MQTT on {} and serves its archive on http://{}",
+            "{client} listens for MQTT on {} and serves its archive on http://{}{tls}",
             running.mqtt_addr, running.http_addr
         )
     });

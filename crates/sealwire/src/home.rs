@@ -45,6 +45,15 @@ pub struct OrgConfig {
     pub mqtt: SocketAddr,
     /// Where its gateway serves the archive over HTTP.
     pub gateway_http: SocketAddr,
+    /// Where its gateway listens to MQTT clients by TLS; none: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtts: Option<SocketAddr>,
+    /// Where its gateway serves the archive by TLS; none: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_https: Option<SocketAddr>,
+    /// Host names and addresses in the certificate for clients without SM, where it is made here.
+    #[serde(default = "tls_names")]
+    pub tls_names: Vec<String>,
     /// Close a package after so many messages.
     #[serde(default = "package_messages")]
     pub package_messages: u64,
@@ -67,6 +76,10 @@ pub enum RecordAddresses {
     Plain,
     /// As keyed digests that only this organisation can open: where addresses are personal data.
     Keyed,
+}
+
+fn tls_names() -> Vec<String> {
+    vec!["localhost".to_owned(), "127.0.0.1".to_owned()]
 }
 
 fn package_messages() -> u64 {

@@ -67,6 +67,10 @@ pub struct Addresses {
     pub mqtt: SocketAddr,
     /// Archive HTTP.
     pub gateway_http: SocketAddr,
+    /// MQTT by TLS.
+    pub mqtts: SocketAddr,
+    /// Archive by TLS.
+    pub gateway_https: SocketAddr,
 }
 
 impl Addresses {
@@ -87,6 +91,8 @@ impl Addresses {
             http: at(1),
             mqtt: at(2),
             gateway_http: at(3),
+            mqtts: at(4),
+            gateway_https: at(5),
         })
     }
 }
@@ -176,6 +182,9 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
             p2p: addresses.p2p,
             http: addresses.http,
             mqtt: addresses.mqtt,
+            mqtts: Some(addresses.mqtts),
+            gateway_https: Some(addresses.gateway_https),
+            tls_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             gateway_http: addresses.gateway_http,
             package_messages: 1000,
             package_age_ms: 10_000,
@@ -223,6 +232,10 @@ pub fn peers_for(configs: &[OrgConfig], org: &OrgId) -> Peers {
             certificate: None,
             mqtt: config.mqtt.to_string(),
             http: format!("http://{}", config.gateway_http),
+            mqtts: config.mqtts.map(|address| format!("mqtts://{address}")),
+            https: config
+                .gateway_https
+                .map(|address| format!("https://{address}")),
         })
     };
     Peers {

@@ -104,7 +104,7 @@ pub async fn run(home: &Home, out: Output, command: Record) -> Result<()> {
 /// When the gateway isn't known.
 pub fn archive_of(actor: &Actor, org: Option<&OrgId>) -> Result<Archive> {
     let gateway = actor.gateway(org)?;
-    Ok(Archive::new(&gateway.http, actor.identity.clone())?)
+    Ok(Archive::new(gateway.best_http(), actor.identity.clone())?)
 }
 
 /// All packages of a topic at a gateway.

@@ -47,6 +47,8 @@ pub fn make(dir: &Path, address: &str) {
         certificate: None,
         mqtt: address.to_owned(),
         http: format!("http://{address}"),
+        mqtts: None,
+        https: None,
     };
     let peers = Peers {
         ledger: vec![format!("http://{address}")],

@@ -123,7 +123,7 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
 /// # Errors
 /// When the system has none.
 pub fn free_addresses() -> Result<Addresses> {
-    // All four are held until all are known, so that no two are the same.
+    // All are held until all are known, so that no two are the same.
     let mut listeners = Vec::new();
     let mut next = || -> Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
@@ -136,6 +136,8 @@ pub fn free_addresses() -> Result<Addresses> {
         http: next()?,
         mqtt: next()?,
         gateway_http: next()?,
+        mqtts: next()?,
+        gateway_https: next()?,
     })
 }
 
@@ -209,6 +211,7 @@ fn say_addresses(home: &Home, out: Output, orgs: &[OrgId]) -> Result<()> {
             "org": org,
             "ledger": format!("http://{}", config.http),
             "mqtt": gateway.then(|| config.mqtt.to_string()),
+            "mqtts": gateway.then(|| config.mqtts.map(|address| address.to_string())),
             "archive": gateway.then(|| format!("http://{}", config.gateway_http)),
         }));
     }
@@ -259,7 +262,7 @@ async fn device(home: Home, out: Output, client: ClientId, mut source: Source) -
     }
     let gateway = actor.gateway(None)?;
     loop {
-        let mut options = Options::new(gateway.mqtt.clone());
+        let mut options = Options::new(gateway.best_mqtt());
         options.expect = Some(gateway.client.clone());
         options.reconnect = Some(Reconnect::default());
         let session = match actor.connect_with(options).await {
