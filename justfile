@@ -32,6 +32,10 @@ bench:
 fuzz TARGET SECONDS="60":
     cd fuzz && cargo +nightly fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
 
+# Our TLS against OpenSSL 4 and Tongsuo, built from source (10 minutes the first time); records what went over the wire.
+tls-peers:
+    cd interop/tls-peers && cargo run --release
+
 # The long searches that CI runs in short form: many simulation seeds, many hostile bytes.
 nightly:
     SEALWIRE_SEEDS=200 SEALWIRE_MUTATIONS=1000000 cargo test --release

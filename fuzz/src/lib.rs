@@ -6,7 +6,8 @@
 //!
 //! The decoders and their seeds are those of `crates/envelope/tests/hostile_bytes.rs`, which is
 //! the short form of this on the stable toolchain. A target fails if a decoder panics, accepts
-//! bytes that aren't canonical, or if a verifier accepts what it can't have been given.
+//! bytes that aren't canonical, or if a verifier accepts what it can't have been given. What a TLS
+//! port reads first is in [`tls`]; its short form is `crates/tls/tests/hostile.rs`.
 
 use std::sync::OnceLock;
 
@@ -20,6 +21,7 @@ use sealwire_sm::sm3;
 
 #[path = "../../crates/envelope/tests/corpus/mod.rs"]
 pub mod corpus;
+pub mod tls;
 
 /// Hand `data` to the decoders of these names.
 ///

@@ -53,5 +53,7 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    Ok(())
+    let folder = home.join("tls_hello");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("hello"), sealwire_fuzz::tls::seed())
 }

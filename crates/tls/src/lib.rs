@@ -42,6 +42,29 @@
 //! [`rustls::Error`] that says who is at fault. What is wrong with our own settings comes back as
 //! [`ConfigError`] before any connection.
 
+//!
+//! # Example
+//! ```
+//! use sealwire_tls::{Clients, ConfigError, Front, Preference, server};
+//! # use sealwire_sm::{Certificate, SecretKey};
+//!
+//! /// A gateway's port: SM with the organisation's certificate, standard with a self-made one.
+//! fn port(certificate: &Certificate, key: &SecretKey, now_s: u64) -> Result<Front, ConfigError> {
+//!     let options = server::Options {
+//!         alpn: vec![b"mqtt".to_vec()],
+//!         ..server::Options::default()
+//!     };
+//!     let sm = server::sm(certificate, key, Clients::Unasked, &options)?;
+//!     let (own, own_key) = server::self_made(&["gate.acme.test".to_owned()], now_s, 365)?;
+//!     let standard = server::standard(vec![own], own_key, &options)?;
+//!     Ok(Front::both(sm, standard, Preference::Sm))
+//! }
+//! // With tokio-rustls, for each socket and within a time limit:
+//! //   let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+//! //   let (family, config) = port.choose(&start.client_hello());
+//! //   let stream = start.into_stream(config).await?;
+//! ```
+
 mod aead;
 pub mod client;
 mod front;

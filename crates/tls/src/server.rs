@@ -36,6 +36,9 @@ impl Options {
         config.alpn_protocols.clone_from(&self.alpn);
         // RFC 8446 §8: early data can be replayed.
         config.max_early_data_size = 0;
+        // One at a time: a device has one connection, and each resumption brings the next ticket.
+        // With a client's certificate inside, a ticket has about 1 KiB.
+        config.send_tls13_tickets = 1;
         match self.resumption {
             Resumption::Off => {
                 config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -628,3 +628,51 @@ fn keys_load_from_pkcs8_as_rustls_asks() {
     let other = vec![CertificateDer::from(set.device.certificate.der().to_vec())];
     assert!(config.with_single_cert(other, key).is_err());
 }
+
+/// Bytes on the wire, both directions together, as docs/tls.md has them: a change that costs more
+/// is noticed. SM2 signatures and serial numbers vary by a few bytes.
+#[test]
+fn sizes_are_as_documented() {
+    let set = set();
+    let no_tickets = server::Options {
+        resumption: Resumption::Off,
+        ..server::Options::default()
+    };
+    let gateway = &set.gateway;
+    let unasked = server::sm(
+        &gateway.certificate,
+        &gateway.key,
+        Clients::Unasked,
+        &no_tickets,
+    );
+    let asked = Clients::Required(set.acme.everybody());
+    let asked = server::sm(&gateway.certificate, &gateway.key, asked, &no_tickets);
+    let size = |pair: &mut Pair| {
+        pair.settle().unwrap();
+        pair.sent.iter().map(Vec::len).sum::<usize>()
+    };
+    let plain = size(&mut Pair::new(&set.acme.client(None), &unasked.unwrap()));
+    let mutual = size(&mut Pair::new(
+        &set.acme.client(Some(&set.device)),
+        &asked.unwrap(),
+    ));
+    let tickets = sm_server(&set.gateway, Clients::Unasked);
+    let client = set.acme.client(None);
+    let first = size(&mut Pair::new(&client, &tickets));
+    let resumed = size(&mut Pair::new(&client, &tickets));
+    let page = include_str!("../../../docs/tls.md");
+    for (row, measured) in [
+        ("Full", plain),
+        ("Full, both show certificates", mutual),
+        ("Full, with a ticket", first),
+        ("Resumed, with the next ticket", resumed),
+    ] {
+        let start = format!("| {row} | ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&start));
+        let documented: usize = line.unwrap().trim_end_matches(" |").parse().unwrap();
+        assert!(
+            documented.abs_diff(measured) <= 16,
+            "{row}: {measured} bytes"
+        );
+    }
+}

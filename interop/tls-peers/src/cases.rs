@@ -123,8 +123,10 @@ impl Case {
 /// An organisation on disk, for the peer, and in memory, for us.
 pub struct Organisation {
     root: Certificate,
-    gateway: (Certificate, SecretKey),
+    pub gateway: (Certificate, SecretKey),
     device: (Certificate, SecretKey),
+    /// When it was made, in seconds since 1970.
+    pub now_s: u64,
 }
 
 impl Organisation {
@@ -161,10 +163,11 @@ impl Organisation {
             root,
             gateway,
             device,
+            now_s,
         })
     }
 
-    fn roots(&self) -> Result<Roots> {
+    pub fn roots(&self) -> Result<Roots> {
         Ok(Roots::new([self.root.clone()])?)
     }
 }
@@ -335,6 +338,48 @@ impl rustls::client::danger::ServerCertVerifier for Unchecked {
     }
 }
 
+/// The peer's client, connecting to a port of ours.
+pub struct Client<'a> {
+    child: Running,
+    listener: TcpListener,
+    dir: &'a Path,
+}
+
+impl<'a> Client<'a> {
+    /// Starts it with these arguments besides.
+    pub fn start(peer: &Peer, dir: &'a Path, extra: &[&str]) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let at = listener.local_addr()?.to_string();
+        let mut command = Command::new(&peer.program);
+        command
+            .args(["s_client", "-tls1_3", "-connect", &at])
+            .args(extra);
+        let child = start(&mut command, dir, "client.log")?;
+        Ok(Self {
+            child,
+            listener,
+            dir,
+        })
+    }
+
+    /// Its connection.
+    pub fn accept(&mut self) -> Result<TcpStream> {
+        accept(&self.listener, &mut self.child, self.dir)
+    }
+
+    /// Types a line into it.
+    fn say(&mut self, text: &str) -> Result<()> {
+        let stdin = self.child.0.stdin.as_mut().context("no stdin")?;
+        Ok(stdin.write_all(format!("{text}\n").as_bytes())?)
+    }
+
+    /// Waits for its end; what it printed.
+    pub fn finish(&mut self) -> Result<String> {
+        finished(&mut self.child)?;
+        Ok(said(self.dir, "client.log"))
+    }
+}
+
 /// We serve; the peer connects, twice if the session shall resume.
 fn as_server(
     case: &Case,
@@ -353,8 +398,6 @@ fn as_server(
         ..server::Options::default()
     };
     let config = server::sm(&org.gateway.0, &org.gateway.1, clients, &options)?;
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
     let mut last = None;
     for round in 0..if case.resumed { 2 } else { 1 } {
         log.take();
@@ -363,32 +406,23 @@ fn as_server(
         } else {
             "curveSM2"
         };
-        let mut command = Command::new(&peer.program);
-        command.args([
-            "s_client",
-            "-tls1_3",
-            "-connect",
-            &format!("127.0.0.1:{port}"),
-        ]);
-        command.args(["-CAfile", "root.pem", "-verify_return_error"]);
-        command.args(["-groups", groups, "-ciphersuites", case.suite_name()]);
+        let mut extra = vec!["-CAfile", "root.pem", "-verify_return_error"];
+        extra.extend(["-groups", groups, "-ciphersuites", case.suite_name()]);
         if case.mutual {
-            command.args(["-cert", "device.pem", "-key", "device.key"]);
+            extra.extend(["-cert", "device.pem", "-key", "device.key"]);
         }
         if case.resumed {
             let sessions = if round == 0 { "-sess_out" } else { "-sess_in" };
-            command.args([sessions, "session.pem"]);
+            extra.extend([sessions, "session.pem"]);
         }
-        let mut child = start(&mut command, dir, "client.log")?;
-        let mut stdin = child.0.stdin.take().context("no stdin")?;
-        let mut wire = Wire::new(accept(&listener, &mut child, dir)?)?;
-        stdin.write_all(format!("{SAY}\n").as_bytes())?;
+        let mut client = Client::start(peer, dir, &extra)?;
+        let mut wire = Wire::new(client.accept()?)?;
+        client.say(SAY)?;
         let mut tls = ServerConnection::new(config.clone())?;
         let heard = talk(&mut tls, &mut wire, None).with_context(|| said(dir, "client.log"))?;
         ensure!(heard.trim() == SAY, "peer said {heard:?}");
         // It ends by itself when we close.
-        finished(&mut child).with_context(|| said(dir, "client.log"))?;
-        let told = said(dir, "client.log");
+        let told = client.finish()?;
         ensure!(
             told.contains("seerged 5.12"),
             "the peer didn't get our answer: {told}"

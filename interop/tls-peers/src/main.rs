@@ -12,6 +12,7 @@
 mod cases;
 mod peers;
 mod recording;
+mod refusals;
 
 use std::{fs, path::Path};
 
@@ -22,6 +23,8 @@ fn main() -> Result<()> {
     fs::create_dir_all(&home)?;
     let dir = tempfile::tempdir()?;
     let org = cases::Organisation::new(dir.path())?;
+    let elsewhere = tempfile::tempdir()?;
+    let other = cases::Organisation::new(elsewhere.path())?;
     let mut failed = 0;
     for peer in peers::all()? {
         println!("{}", peer.version);
@@ -40,6 +43,10 @@ fn main() -> Result<()> {
                 }
             }
         }
+        refusals::run(&peer, &org, &other, dir.path())?;
+        println!("  {}: refusals hold, both ways", peer.name);
+        refusals::untold(&peer, &org, dir.path())?;
+        println!("  {}: gets what its defaults ask for", peer.name);
     }
     ensure!(failed == 0, "{failed} cases failed");
     Ok(())
