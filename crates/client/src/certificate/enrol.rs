@@ -65,11 +65,11 @@ pub async fn enrol(
     enrol_with(enrolment, peers, &ledger, home).await
 }
 
-/// As [`enrol`], where the ledger is known.
+/// As [`enrol`], where the ledger and the rest of the system are known.
 ///
 /// # Errors
 /// [`LifeError`].
-pub(super) async fn enrol_with(
+pub async fn enrol_with(
     enrolment: &Enrolment<'_>,
     peers: Peers,
     ledger: &Ledger,

@@ -38,7 +38,7 @@ use crate::{
 };
 
 pub use desk::{Desk, DeskError};
-pub use enrol::{Enrolled, Enrolment, enrol, install, request};
+pub use enrol::{Enrolled, Enrolment, enrol, enrol_with, install, request};
 pub use renew::{Renewed, renew};
 pub use reseal::reseal;
 
