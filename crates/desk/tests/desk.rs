@@ -682,10 +682,11 @@ async fn nonsense_gets_an_answer_and_leaves_the_desk_serving() {
             "{shown}\n{answer}"
         );
     }
-    let info = scene.desk().info(scene.world.chain.genesis.chain_id());
+    let desk = scene.desk();
+    let info = desk.info(scene.world.chain.genesis.chain_id());
     assert_eq!(info.await.unwrap().org.as_str(), "acme");
     let other = sealwire_envelope::ChainId(sealwire_sm::sm3(&[b"other"]));
-    let wrong = scene.desk().info(other).await;
+    let wrong = desk.info(other).await;
     assert!(matches!(wrong, Err(DeskError::OtherChain { .. })));
 }
 
@@ -747,7 +748,8 @@ async fn only_the_right_people_run_a_desk() {
     let refused = start(&|settings| {
         settings.root = stranger.root.clone();
         settings.root_key = stranger.root_key.clone();
-    });
-    assert!(matches!(refused.await, Err(StartError::Root { .. })));
+    })
+    .await;
+    assert!(matches!(refused, Err(StartError::Root { .. })));
     start(&|_| {}).await.unwrap();
 }

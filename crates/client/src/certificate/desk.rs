@@ -162,7 +162,7 @@ impl Desk {
             return Err(wrong("the scheme must be http".to_owned()));
         }
         Ok(Self {
-            http: http::client(CONNECT_MAX).map_err(wrong)?,
+            http: http::client(CONNECT_MAX, None).map_err(wrong)?,
             url: url.trim_end_matches('/').to_owned(),
             attempts: ATTEMPTS,
         })
