@@ -6,6 +6,7 @@ use std::{fs, io, path::Path};
 const TARGETS: &[(&str, &[&str])] = &[
     ("block", &["header", "finality", "bundle"]),
     ("certificate", &["certificate"]),
+    ("csr", &["csr", "csr_pem", "code"]),
     ("genesis", &["genesis", "genesis_json"]),
     (
         "login",

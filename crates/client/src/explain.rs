@@ -174,7 +174,7 @@ fn view_of(entries: &[ProvenEntry]) -> View {
 
 /// The time in the header of a final block, which the validators signed: in its own certificate, or in
 /// that of one of the blocks built on it.
-async fn block_time_ms(ledger: &Ledger, height: u64) -> Result<u64, LedgerError> {
+pub(crate) async fn block_time_ms(ledger: &Ledger, height: u64) -> Result<u64, LedgerError> {
     let mut headers = Vec::new();
     for next in height..height.saturating_add(HEADERS_MAX as u64) {
         let (bytes, node) = ledger.get_bytes(&format!("/v1/bundles/{next}")).await?;

@@ -188,10 +188,13 @@ impl Keyring {
             topic: topic.clone(),
             epoch,
         };
-        let plain = self
-            .identity
-            .key()
-            .open(&sealed.sealed)
+        // After a renewal some keys are still sealed to the key before.
+        let opened = self.identity.key().open(&sealed.sealed);
+        let plain = opened
+            .or_else(|error| match self.identity.previous() {
+                Some(previous) => previous.open(&sealed.sealed),
+                None => Err(error),
+            })
             .map_err(|_| unseal())?;
         let key = sm4::Key::from_slice(&plain).map_err(|_| unseal())?;
         lock(&self.keys).insert(place, key.clone());

@@ -13,7 +13,8 @@
 //! | [`owner`] | register topics, grant, revoke with rotation, authorisation keys, hand over |
 //! | [`explain`] | why one may or may not, now or then, decided here from proven entries |
 //! | [`archive`] | fetch packages and records, verify them, make receipts |
-//! | [`operator`] | issue, register and revoke certificates |
+//! | [`certificate`] | get a certificate by code or request, renew it, ask whether it was valid |
+//! | [`operator`] | issue, register, suspend and revoke certificates; templates and enrolments |
 //!
 //! Three programs to start from are in `examples/`: `publish`, `subscribe`, `read_records`. Programs in
 //! C and Python use the crates `sealwire-capi` and `sealwire-python`.
@@ -76,6 +77,7 @@
 
 pub mod archive;
 mod bounded;
+pub mod certificate;
 pub mod explain;
 pub mod identity;
 pub mod keyring;

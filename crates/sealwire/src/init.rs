@@ -244,6 +244,7 @@ pub fn peers_for(configs: &[OrgConfig], org: &OrgId) -> Peers {
             .map(|config| format!("http://{}", config.http))
             .collect(),
         gateways: ordered.iter().filter_map(gateway).collect(),
+        desk: None,
     }
 }
 

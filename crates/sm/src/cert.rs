@@ -44,11 +44,14 @@ use crate::{
 /// Longest certificate that is read, in bytes of DER.
 pub const MAX_DER_BYTES: usize = 4096;
 
-const SM2_WITH_SM3: spki::ObjectIdentifier =
+pub(crate) const SM2_WITH_SM3: spki::ObjectIdentifier =
     spki::ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
-const ORGANISATION: spki::ObjectIdentifier = spki::ObjectIdentifier::new_unwrap("2.5.4.10");
-const ORGANISATIONAL_UNIT: spki::ObjectIdentifier = spki::ObjectIdentifier::new_unwrap("2.5.4.11");
-const COMMON_NAME: spki::ObjectIdentifier = spki::ObjectIdentifier::new_unwrap("2.5.4.3");
+pub(crate) const ORGANISATION: spki::ObjectIdentifier =
+    spki::ObjectIdentifier::new_unwrap("2.5.4.10");
+pub(crate) const ORGANISATIONAL_UNIT: spki::ObjectIdentifier =
+    spki::ObjectIdentifier::new_unwrap("2.5.4.11");
+pub(crate) const COMMON_NAME: spki::ObjectIdentifier =
+    spki::ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// What a certificate's holder is, and so what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -333,7 +336,8 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-fn attribute(
+/// The text of the one attribute of this kind.
+pub(crate) fn attribute(
     name: &Name,
     oid: spki::ObjectIdentifier,
     label: &'static str,
@@ -393,6 +397,26 @@ fn check_extensions(tbs: &TbsCertificate, role: Role) -> Result<(), CertificateE
     }
 }
 
+/// The name of whoever has this role and CN in an organisation.
+pub(crate) fn subject_name(
+    organisation: &str,
+    role: Role,
+    name: &str,
+) -> Result<Name, CertificateError> {
+    let escape = |text: &str| {
+        text.chars().fold(String::new(), |mut out, c| {
+            if matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' | '#') {
+                out.push('\\');
+            }
+            out.push(c);
+            out
+        })
+    };
+    // RFC 4514 order is the reverse of the encoded one.
+    let text = format!("CN={},OU={role},O={}", escape(name), escape(organisation));
+    Name::from_str(&text).map_err(encoding)
+}
+
 /// What a certificate shall say.
 #[derive(Clone, Debug)]
 pub struct Subject<'a> {
@@ -410,23 +434,7 @@ pub struct Subject<'a> {
 
 impl Subject<'_> {
     fn to_name(&self) -> Result<Name, CertificateError> {
-        let escape = |text: &str| {
-            text.chars().fold(String::new(), |mut out, c| {
-                if matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' | '#') {
-                    out.push('\\');
-                }
-                out.push(c);
-                out
-            })
-        };
-        // RFC 4514 order is the reverse of the encoded one.
-        let text = format!(
-            "CN={},OU={},O={}",
-            escape(self.name),
-            self.role,
-            escape(self.organisation)
-        );
-        Name::from_str(&text).map_err(encoding)
+        subject_name(self.organisation, self.role, self.name)
     }
 
     fn validity(&self) -> Result<Validity, CertificateError> {

@@ -13,6 +13,7 @@
 //! | Cipher | GB/T 32907-2016 (SM4) in GCM (RFC 8998 §2) | [`sm4`] |
 //! | Cipher for records | SM4 in GCM and CCM (RFC 8998 §2) | [`record`] |
 //! | Certificates | X.509 v3 (RFC 5280), SM2-with-SM3 (GB/T 33560, OID 1.2.156.10197.1.501) | [`cert`] |
+//! | Certificate requests | PKCS#10 (RFC 2986), SM2-with-SM3 | [`csr`] |
 //! | Key files | PKCS#8 (RFC 5958), PEM | [`keyfile`] |
 //!
 //! The crate is pure: it has no clock and no random source of its own (a random source is passed
@@ -27,6 +28,7 @@
 
 pub mod agree;
 pub mod cert;
+pub mod csr;
 pub mod digest;
 pub mod identified;
 mod intern;
@@ -37,5 +39,6 @@ pub mod sm4;
 mod verify;
 
 pub use cert::{Certificate, Role};
+pub use csr::Request;
 pub use digest::{Sm3Digest, Sm3Hasher, hmac_sm3, sm3};
 pub use key::{Domain, PublicKey, SecretKey, Signature};

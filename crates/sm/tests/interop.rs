@@ -11,7 +11,7 @@ use std::{
 };
 
 use sealwire_sm::{
-    Certificate, Role, SecretKey, Signature,
+    Certificate, Request, Role, SecretKey, Signature,
     cert::{Subject, issue, issue_root},
     keyfile, sm3, sm4,
 };
@@ -221,6 +221,110 @@ fn we_read_a_certificate_that_openssl_made() {
         ("acme", Role::Root)
     );
     root.verify_issued_by(&root).unwrap();
+}
+
+#[test]
+fn openssl_reads_our_requests_and_refuses_changed_ones() {
+    if !openssl_knows_sm2() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let key = SecretKey::generate(&mut rand::rng());
+    let request = Request::sign(&key, "acme", Role::Device, "acme.press-7").unwrap();
+    let mut changed = request.der().to_vec();
+    // The 7 of the name: sound DER, but not what was signed.
+    let at = changed.windows(7).position(|it| it == b"press-7").unwrap();
+    changed[at + 6] = b'8';
+    std::fs::write(dir.path().join("good.pem"), request.to_pem()).unwrap();
+    std::fs::write(dir.path().join("changed.der"), &changed).unwrap();
+    let show = |file: &str, form: &str| {
+        let args = ["req", "-in", file, "-inform", form, "-noout", "-text"];
+        openssl(
+            dir.path(),
+            &[&args[..], &["-verify", "-vfyopt", DISTID]].concat(),
+        )
+    };
+    let good = text(&show("good.pem", "PEM"));
+    for expected in [
+        "verify OK",
+        "SM2-with-SM3",
+        "O = acme, OU = device, CN = acme.press-7",
+    ] {
+        assert!(good.contains(expected), "'{expected}' not in\n{good}");
+    }
+    let bad = text(&show("changed.der", "DER"));
+    assert!(
+        bad.contains("acme.press-8") && bad.contains("verify failure"),
+        "{bad}"
+    );
+    assert!(Request::from_der(&changed).is_err());
+}
+
+#[test]
+fn we_read_requests_that_openssl_made_and_refuse_the_others() {
+    if !openssl_knows_sm2() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let made = openssl(
+        dir.path(),
+        &["genpkey", "-algorithm", "SM2", "-out", "key.pem"],
+    );
+    assert!(made.status.success(), "{}", text(&made));
+    let request = |out: &str, subject: &str, more: &[&str]| {
+        let args = [
+            "req", "-new", "-key", "key.pem", "-subj", subject, "-out", out,
+        ];
+        let made = openssl(dir.path(), &[&args[..], more].concat());
+        assert!(made.status.success(), "{}", text(&made));
+        let read = std::fs::read(dir.path().join(out)).unwrap();
+        String::from_utf8(read).unwrap()
+    };
+    let device = "/O=acme/OU=device/CN=acme.press-7";
+    let sm3 = ["-sm3", "-sigopt", DISTID];
+    // Attributes, and a text before the PEM, don't matter.
+    let plain = request("plain.pem", device, &sm3);
+    let usage = ["-addext", "keyUsage=critical,digitalSignature", "-text"];
+    let wordy = request("wordy.pem", device, &[&sm3[..], &usage].concat());
+    let older = request("older.pem", device, &[&sm3[..], &["-newhdr"]].concat());
+    let key = keyfile::read(&dir.path().join("key.pem"), None).unwrap();
+    for pem in [&plain, &wordy, &older] {
+        let read = Request::from_pem(pem).unwrap();
+        assert_eq!(&read.public_key, key.public_key());
+        assert_eq!(
+            (read.organisation.as_str(), read.role, read.name.as_str()),
+            ("acme", Role::Device, "acme.press-7")
+        );
+    }
+    for (why, subject, sign) in [
+        ("isn't signed by its own key", device, &["-sm3"][..]),
+        ("exactly one OU", "/O=acme/CN=acme.press-7", &sm3),
+        (
+            "unknown role 'king'",
+            "/O=acme/OU=king/CN=acme.press-7",
+            &sm3,
+        ),
+        ("exactly one CN", "/O=acme/OU=device/CN=a/CN=b", &sm3),
+    ] {
+        let refused = Request::from_pem(&request("bad.pem", subject, sign)).unwrap_err();
+        let chain = format!("{refused}");
+        assert!(chain.contains(why), "'{why}' not in '{chain}'");
+    }
+    let args = [
+        "req",
+        "-new",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+    ];
+    let more = [
+        "-nodes", "-keyout", "p.key", "-subj", device, "-out", "p.pem",
+    ];
+    let made = openssl(dir.path(), &[&args[..], &more].concat());
+    assert!(made.status.success(), "{}", text(&made));
+    let foreign = std::fs::read_to_string(dir.path().join("p.pem")).unwrap();
+    assert!(Request::from_pem(&foreign).is_err());
 }
 
 /// The project's own virtual environment, or the system's Python, if it has `gmssl`.

@@ -47,7 +47,8 @@ impl Problem {
         self.status == StatusCode::CONFLICT.as_u16() || self.kind.ends_with("duplicate")
     }
 
-    fn is_busy(&self) -> bool {
+    /// Whether the same request may be answered later.
+    pub(crate) fn is_busy(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS.as_u16() || self.status >= 500
     }
 }

@@ -5,15 +5,18 @@ use std::sync::atomic::Ordering;
 use minicbor::Decode;
 use sealwire_contracts::{
     entry::{
-        AuthorisationEntry, CertificateEntry, ClientEntry, GrantEntry, OfferEntry, PackageEntry,
-        Readers, RequestEntry, SealedKey, TopicEntry, WideEntry,
+        AuthorisationEntry, CertificateEntry, ClientEntry, EnrolmentEntry, GrantEntry, OfferEntry,
+        PackageEntry, Readers, RequestEntry, SealedKey, TemplateEntry, TopicEntry, WideEntry,
     },
     keys::{self, Granter},
 };
 use sealwire_envelope::{
-    AuthorisationId, CertId, ClientId, KeyEpoch, PackageId, TopicFilter, TopicName, decode_bounded,
+    AuthorisationId, CertId, ClientId, EnrolmentId, KeyEpoch, OrgId, PackageId, TopicFilter,
+    TopicName, decode_bounded,
     receipt::{ProvenEntry, RECEIPT_BYTES_MAX},
 };
+
+use sealwire_sm::Role;
 
 use super::{ANSWER_MAX_BYTES, Ledger, LedgerError, Pause};
 
@@ -211,6 +214,20 @@ impl Ledger {
             certificate_id: entry.certificate,
             certificate,
         }))
+    }
+
+    /// An enrolment, open or not.
+    pub async fn enrolment(&self, id: &EnrolmentId) -> Result<Option<EnrolmentEntry>, LedgerError> {
+        self.entry(keys::enrolment(id)).await
+    }
+
+    /// What an organisation allows of certificates of a role, if it said so.
+    pub async fn template(
+        &self,
+        org: &OrgId,
+        role: Role,
+    ) -> Result<Option<TemplateEntry>, LedgerError> {
+        self.entry(keys::template(org, role)).await
     }
 
     /// A topic.

@@ -15,10 +15,10 @@ pub fn superseded(by: &CertId) -> String {
 
 /// The first Unix second at which a certificate may be renewed by its holder: `renewal_s` of its
 /// organisation's template before its end, or its last third where there is none.
-pub fn renewal_opens_s(entry: &CertificateEntry, template: Option<&Template>) -> u64 {
-    let validity_s = entry.not_after_s.saturating_sub(entry.not_before_s);
+pub fn renewal_opens_s(not_before_s: u64, not_after_s: u64, template: Option<&Template>) -> u64 {
+    let validity_s = not_after_s.saturating_sub(not_before_s);
     let renewal_s = template.map_or(validity_s / 3, |template| template.renewal_s);
-    entry.not_after_s.saturating_sub(renewal_s)
+    not_after_s.saturating_sub(renewal_s)
 }
 
 pub(crate) fn renew<R: Read>(ctx: &mut Context<'_, R>, der: &[u8]) -> Result<(), Stop> {
@@ -30,7 +30,7 @@ pub(crate) fn renew<R: Read>(ctx: &mut Context<'_, R>, der: &[u8]) -> Result<(),
     })?;
     check_successor(ctx, &old, &new)?;
     let template = template::of(ctx, &old)?;
-    let opens_s = renewal_opens_s(&old, template.as_ref());
+    let opens_s = renewal_opens_s(old.not_before_s, old.not_after_s, template.as_ref());
     ensure!(
         ctx.block.time_s() >= opens_s,
         RenewalTooEarly,

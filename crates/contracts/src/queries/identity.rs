@@ -79,7 +79,11 @@ impl View {
             let template: Option<TemplateEntry> = reader.entry(keys::template(org, present.role));
             let template = template.map(|entry| entry.template);
             Some(ExpiringRecord {
-                renewal_opens_s: renewal_opens_s(&present, template.as_ref()),
+                renewal_opens_s: renewal_opens_s(
+                    present.not_before_s,
+                    present.not_after_s,
+                    template.as_ref(),
+                ),
                 client,
             })
         })

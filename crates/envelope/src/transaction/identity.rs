@@ -24,7 +24,7 @@ pub struct RegisterCertificate {
 ///
 /// The signature is by the code's key (see [`crate::code`]) over the CBOR of
 /// `[chain, client, public key of the certificate]`: whoever copies it enrols the same device.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct EnrolmentProof {
     /// Which enrolment.
     #[n(0)]

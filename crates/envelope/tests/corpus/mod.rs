@@ -8,7 +8,9 @@ use sealwire_envelope::{
     Anchor, AnchorPackages, BlockBundle, Call, CertId, ChainId, ConnectionEvent, EventKind,
     Finality, Genesis, GrantTopic, Header, KeyEpoch, LogEvents, LogRetrieval, OrgGenesis,
     PackageId, RegisterCertificate, RegisterTopic, Retrieval, RevokeCertificate, RevokeGrant,
-    Rights, Rotation, SealedFor, TopicMode, Transaction, TxBody, decode, encode,
+    Rights, Rotation, SealedFor, TopicMode, Transaction, TxBody,
+    code::CodeKind,
+    decode, encode,
     login::{
         Answer, Challenge, Hello, LOGIN_VERSION, RequestBody, SignedRequest, Token, TokenBody,
         Transcript,
@@ -22,7 +24,7 @@ use sealwire_envelope::{
     record::{ArchivedRecord, Package, PackageManifest},
     transaction::UserProperty,
 };
-use sealwire_sm::{Certificate, Domain, SecretKey, Sm3Digest, cert, sm3, sm4};
+use sealwire_sm::{Certificate, Domain, Request, SecretKey, Sm3Digest, cert, sm3, sm4};
 
 /// Says whether bytes are accepted; panics if they are, but have another canonical form.
 pub type Decoder = fn(&[u8]) -> bool;
@@ -595,10 +597,65 @@ fn certificate() -> Certificate {
     cert::issue_root(&mut rng, &key(1), &subject).expect("a sound subject")
 }
 
+/// What a device sends to get a certificate, and the code that it is given.
+fn enrolling() -> Vec<Entry> {
+    let request = Request::sign(&key(3), "org1", cert::Role::Device, "org1.pump");
+    let request = request.expect("a sound subject");
+    let codes = [CodeKind::Enrolment, CodeKind::Authorisation].map(|kind| {
+        let code = sealwire_envelope::Code::from_secret(kind, *b"0123456789abcdef");
+        code.reveal().as_bytes().to_vec()
+    });
+    vec![
+        Entry {
+            name: "csr",
+            valid: vec![request.der().to_vec()],
+            decoder: |bytes| match Request::from_der(bytes) {
+                Ok(request) => {
+                    assert_eq!(request.der(), bytes, "another request than was read");
+                    true
+                }
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    false
+                }
+            },
+        },
+        Entry {
+            name: "csr_pem",
+            valid: vec![request.to_pem().into_bytes()],
+            decoder: |bytes| {
+                let text = std::str::from_utf8(bytes);
+                text.is_ok_and(|text| Request::from_pem(text).is_ok())
+            },
+        },
+        Entry {
+            name: "code",
+            valid: codes.to_vec(),
+            decoder: |bytes| {
+                let text = std::str::from_utf8(bytes).ok();
+                let code = text.and_then(|text| text.parse::<sealwire_envelope::Code>().ok());
+                if let Some(code) = &code {
+                    let again = code.reveal().parse::<sealwire_envelope::Code>();
+                    let again = again.expect("what is revealed is a code");
+                    assert_eq!(again.key().public_key(), code.key().public_key());
+                }
+                code.is_some()
+            },
+        },
+    ]
+}
+
 /// Everything that is decoded.
 pub fn all() -> Vec<Entry> {
-    [blocks(), receipts(), logins(), names(), sealed()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        blocks(),
+        receipts(),
+        logins(),
+        names(),
+        sealed(),
+        enrolling(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -10,8 +10,13 @@
 //! | `peers.json` | [`Peers`]: ledger nodes and gateways | 0600 |
 //! | `sequence`, `sequence.lock` | message sequences in use ([`crate::sequence`]) | 0600 |
 //!
+//! Beside them lie, for a while, the keys of an enrolment or a renewal that isn't over yet
+//! (`pending.rs`), and the key before the last renewal: topic keys may still be sealed to it.
+//!
 //! An identity is checked when it is made: the key is the certificate's, the certificate is signed
 //! by its organisation's root in genesis.
+
+pub(crate) mod pending;
 
 use std::{
     fs, io,
@@ -28,6 +33,7 @@ use sealwire_sm::{
 use serde::{Deserialize, Serialize};
 
 use crate::sequence::Sequence;
+use pending::Pending;
 
 /// Longest file of a home that is read, in bytes.
 const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -42,6 +48,9 @@ pub struct Peers {
     /// Gateways.
     #[serde(default)]
     pub gateways: Vec<GatewayPeer>,
+    /// The organisation's enrolment desk, as `http://host:port`: it renews the certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desk: Option<String>,
 }
 
 /// A gateway.
@@ -152,6 +161,7 @@ pub enum IdentityError {
 #[derive(Clone)]
 pub struct Identity {
     key: SecretKey,
+    previous: Option<SecretKey>,
     certificate: Certificate,
     client: ClientId,
     genesis: Arc<Genesis>,
@@ -193,6 +203,7 @@ impl Identity {
         let (peers, home) = (Peers::default(), None);
         Ok(Self {
             key,
+            previous: None,
             certificate,
             client,
             genesis,
@@ -235,12 +246,14 @@ impl Identity {
         identity.at_home(home);
         identity.set_peers(peers)?;
         // The key comes last: where it is, the rest is.
+        pending::sync(home)?;
         let mut rng = rand::rng();
         keyfile::write(
             &path,
             &identity.key,
             passphrase.map(|text| (text, &mut rng)),
         )?;
+        pending::sync(home)?;
         Ok(identity)
     }
 
@@ -260,10 +273,24 @@ impl Identity {
     /// When a file is missing, damaged or doesn't belong to the others, or the passphrase is
     /// missing or wrong.
     pub fn load(home: &Path, passphrase: Option<&str>) -> Result<Self, IdentityError> {
-        let key = keyfile::read(&home.join("client.key"), passphrase)?;
-        let certificate = Certificate::from_pem(&read(&home.join("client.crt"))?)?;
+        let pending = Pending::new(home, passphrase);
+        // A renewal may swap both files while they are read: then look again.
+        let pair = || {
+            let certificate = Certificate::from_pem(&read(&home.join("client.crt"))?)?;
+            let key = pending.key_of(&certificate.public_key)?;
+            Ok::<_, IdentityError>((certificate, key))
+        };
+        let (certificate, key) = match pair()? {
+            (_, None) => pair()?,
+            found => found,
+        };
+        let Some(key) = key else {
+            let client = certificate.name.parse()?;
+            return Err(IdentityError::OtherKey { client });
+        };
         let genesis = Genesis::from_json(read(&home.join("genesis.json"))?.as_bytes())?;
         let mut identity = Self::in_memory(key, certificate, Arc::new(genesis))?;
+        identity.previous = pending.previous_key()?;
         let path = home.join("peers.json");
         identity.peers = serde_json::from_str(&read(&path)?)
             .map_err(|source| IdentityError::Peers { path, source })?;
@@ -297,6 +324,11 @@ impl Identity {
     /// Its key.
     pub fn key(&self) -> &SecretKey {
         &self.key
+    }
+
+    /// Its key before the last renewal, if there was one: topic keys may still be sealed to it.
+    pub fn previous(&self) -> Option<&SecretKey> {
+        self.previous.as_ref()
     }
 
     /// Its certificate.
@@ -381,6 +413,7 @@ mod tests {
                 mqtts: None,
                 https: Some("https://127.0.0.1:4".to_owned()),
             }],
+            desk: Some("http://127.0.0.1:4".to_owned()),
         };
         let made = |passphrase| {
             Identity::create(
