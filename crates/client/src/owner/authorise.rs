@@ -11,7 +11,7 @@ use sealwire_envelope::{
 use sealwire_sm::{PublicKey, sm4};
 use serde::Deserialize;
 
-use super::{Owner, OwnerError, seal};
+use super::{Owner, OwnerError, keys::Making, seal};
 use crate::{
     keyring::{Keyring, KeyringError},
     ledger::{Applied, LedgerError},
@@ -205,16 +205,18 @@ impl Owner {
                 client: client.clone(),
             });
         }
-        let call = async || {
-            let entry = self.topic(topic).await?;
-            let rotation = match entry.mode {
-                TopicMode::Open => None,
-                TopicMode::Sealed => Some(self.rotation(topic, &entry, client, None).await?),
-            };
-            Ok(Call::AcceptTopic(AcceptTopic {
-                topic: topic.clone(),
-                rotation,
-            }))
+        let call = || -> Making<'_> {
+            Box::pin(async {
+                let entry = self.topic(topic).await?;
+                let rotation = match entry.mode {
+                    TopicMode::Open => None,
+                    TopicMode::Sealed => Some(self.rotation(topic, &entry, client, None).await?),
+                };
+                Ok(Call::AcceptTopic(AcceptTopic {
+                    topic: topic.clone(),
+                    rotation,
+                }))
+            })
         };
         self.call_rotating(topic, call).await
     }

@@ -1,6 +1,6 @@
 //! Keeping a topic's keys in order: rotations, and everything that is left to do ([`Owner::tend`]).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::Pin};
 
 use sealwire_contracts::{
     entry::{CertificateStatus, TopicEntry},
@@ -24,6 +24,9 @@ use crate::{
 const TEND_ROUNDS: usize = 3;
 /// Most keys in one transaction: 256 KiB of transaction hold about 1,000 sealed keys.
 const KEYS_PER_CALL: usize = 512;
+
+/// A call on its way: it may have to be made again.
+pub(super) type Making<'a> = Pin<Box<dyn Future<Output = Result<Call, OwnerError>> + Send + 'a>>;
 
 /// What was done about a topic's keys.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -53,22 +56,24 @@ impl Owner {
     /// # Errors
     /// [`OwnerError`].
     pub async fn rotate(&self, topic: &TopicName) -> Result<Applied, OwnerError> {
-        let call = async || {
-            let entry = self.topic(topic).await?;
-            let owner = self.identity().client();
-            Ok(Call::RotateTopic(RotateTopic {
-                topic: topic.clone(),
-                rotation: self.rotation(topic, &entry, owner, None).await?,
-            }))
+        let call = || -> Making<'_> {
+            Box::pin(async {
+                let entry = self.topic(topic).await?;
+                let owner = self.identity().client();
+                Ok(Call::RotateTopic(RotateTopic {
+                    topic: topic.clone(),
+                    rotation: self.rotation(topic, &entry, owner, None).await?,
+                }))
+            })
         };
         self.call_rotating(topic, call).await
     }
 
     /// Makes a call that rotates a topic's key, anew when the topic's readers changed meanwhile.
-    pub(super) async fn call_rotating(
+    pub(super) async fn call_rotating<'a>(
         &self,
         topic: &TopicName,
-        call: impl AsyncFn() -> Result<Call, OwnerError>,
+        call: impl Fn() -> Making<'a> + Send,
     ) -> Result<Applied, OwnerError> {
         let mut left = ROTATION_ATTEMPTS;
         loop {

@@ -20,6 +20,7 @@ mod authorise;
 mod keys;
 
 pub use authorise::{Authorisation, Offer, redeem};
+use keys::Making;
 pub use keys::Tended;
 
 use std::sync::Arc;
@@ -175,20 +176,22 @@ impl Owner {
         topic: &TopicName,
         grantee: &ClientId,
     ) -> Result<Applied, OwnerError> {
-        let call = async || {
-            let entry = self.topic(topic).await?;
-            let rotation = match entry.mode {
-                TopicMode::Open => None,
-                TopicMode::Sealed => {
-                    let owner = self.identity().client();
-                    Some(self.rotation(topic, &entry, owner, Some(grantee)).await?)
-                }
-            };
-            Ok(Call::RevokeGrant(RevokeGrant {
-                topic: topic.clone(),
-                grantee: grantee.clone(),
-                rotation,
-            }))
+        let call = || -> Making<'_> {
+            Box::pin(async {
+                let entry = self.topic(topic).await?;
+                let rotation = match entry.mode {
+                    TopicMode::Open => None,
+                    TopicMode::Sealed => {
+                        let owner = self.identity().client();
+                        Some(self.rotation(topic, &entry, owner, Some(grantee)).await?)
+                    }
+                };
+                Ok(Call::RevokeGrant(RevokeGrant {
+                    topic: topic.clone(),
+                    grantee: grantee.clone(),
+                    rotation,
+                }))
+            })
         };
         self.call_rotating(topic, call).await
     }
