@@ -123,6 +123,25 @@ impl Occurrence {
         }
     }
 
+    /// Too many failed logins: the client isn't heard from this address for a while.
+    pub fn locked_out(
+        client: ClientId,
+        peer: std::net::SocketAddr,
+        info: &ConnectInfo,
+        reason: String,
+    ) -> Self {
+        let story = Story::LoginRefused {
+            client: client.to_string(),
+            reason: reason.clone(),
+        };
+        let mut event = event(client, EventKind::LockedOut, peer, info);
+        event.reason = cut(reason);
+        Self {
+            event,
+            story: Some(story),
+        }
+    }
+
     /// A session ended.
     pub fn disconnect(session: &Session, reason: String) -> Self {
         let mut event = Self::of(session, EventKind::Disconnected);

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{address::AddressKey, channel};
+use crate::{address::AddressKey, channel, doorkeeper::Rules};
 
 /// Room in an MQTT packet beside the payload (topic, properties), in bytes.
 const PACKET_OVERHEAD_BYTES: usize = 64 * 1024;
@@ -70,6 +70,8 @@ pub struct Limits {
     pub package: sealwire_archive::Limits,
     /// How far a client's clock may be from ours in a token or a signed request.
     pub clock_skew: Duration,
+    /// How often one may try to log in, and what follows from failing.
+    pub doorkeeper: Rules,
     /// Heights after the present one until which a transaction may be included.
     pub expiry_blocks: u64,
 }
@@ -86,6 +88,7 @@ impl Default for Limits {
             package_age: Duration::from_secs(10),
             package: sealwire_archive::Limits::default(),
             clock_skew: Duration::from_secs(30),
+            doorkeeper: Rules::default(),
             expiry_blocks: 100,
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -18,6 +18,7 @@ use tokio::sync::broadcast;
 use crate::{
     audit::Occurrence,
     config::{Config, Limits},
+    doorkeeper::Doorkeeper,
     engine::{self, Engine, Rights},
     ledger::Ledger,
     metrics::Metrics,
@@ -58,6 +59,7 @@ pub struct Hub {
     pub(crate) tokens: Replays,
     /// Signed requests that were used.
     pub(crate) requests: Replays,
+    doorkeeper: Mutex<Doorkeeper>,
 }
 
 impl Hub {
@@ -70,6 +72,7 @@ impl Hub {
         archive: Archive,
     ) -> Self {
         let height = *ledger.height().borrow();
+        let doorkeeper = Mutex::new(Doorkeeper::new(config.limits.doorkeeper));
         Self {
             config,
             keys,
@@ -83,6 +86,7 @@ impl Hub {
             height: AtomicU64::new(height),
             tokens: Replays::new(TOKENS_MAX),
             requests: Replays::new(REQUESTS_MAX),
+            doorkeeper,
         }
     }
 
@@ -99,6 +103,13 @@ impl Hub {
         self.engine
             .get()
             .expect("the front door opens after the engine started")
+    }
+
+    /// Who counts attempts to log in. Held for a moment, never across an await.
+    pub(crate) fn doorkeeper(&self) -> MutexGuard<'_, Doorkeeper> {
+        self.doorkeeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the gateway is set up.

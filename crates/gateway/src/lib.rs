@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`front`] | owns the sockets; limits connections and handshake time |
 //! | [`channel`] | TLS by RFC 8998 and standard TLS 1.3, on one port |
+//! | [`doorkeeper`] | how often one may try to log in; lock-outs |
 //! | [`login`] | enhanced authentication and tokens, one check |
 //! | [`session`] | passes packets; decides, archives, withholds |
 //! | [`address`] | records addresses as keyed digests, where they are personal data |
@@ -33,6 +34,7 @@ pub mod audit;
 pub mod channel;
 pub mod clerk;
 pub mod config;
+pub mod doorkeeper;
 pub mod engine;
 pub mod frame;
 pub mod front;

@@ -39,6 +39,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::{
     audit::{ConnectInfo, Occurrence},
     channel::Channel,
+    doorkeeper::{Turned, Why},
     frame::{self, FrameError, FrameReader},
     hub::Hub,
     now_ms,
@@ -99,7 +100,19 @@ where
     let version = connect.protocol_version;
     let info = ConnectInfo::of(&connect);
     let claimed = claimed_client(&connect);
-    let result = if version == 4 || version == 5 {
+    let knocked = hub
+        .doorkeeper()
+        .knock(claimed.as_ref(), peer.ip(), now_ms());
+    let result = if let Err(turned) = knocked {
+        let refused = Refused {
+            claimed,
+            version,
+            info,
+            refusal: turned_away(turned),
+        };
+        turn(hub, writer, peer, refused, turned.report).await;
+        return Err(NotAdmitted::Refused);
+    } else if version == 4 || version == 5 {
         authenticate(hub, reader, writer, connect, &info, channel).await
     } else {
         let text = format!("protocol version {version}: MQTT 3.1.1 and 5 are spoken here");
@@ -109,9 +122,15 @@ where
         )))
     };
     match result {
-        Ok(admitted) => Ok(admitted),
+        Ok(admitted) => {
+            hub.doorkeeper().succeeded(&admitted.client, peer.ip());
+            Ok(admitted)
+        }
         Err(Failure::Gone) => Err(NotAdmitted::Gone),
         Err(Failure::Refused(refusal)) => {
+            if counts_as_failed(refusal.code) {
+                fail(hub, claimed.as_ref(), peer, &info);
+            }
             refuse(
                 hub,
                 writer,
@@ -149,6 +168,77 @@ impl From<FrameError> for Failure {
     }
 }
 
+/// Whether a refusal says that somebody couldn't show who it is; being busy or away doesn't.
+fn counts_as_failed(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::NotAuthorized
+            | ReasonCode::BadUsernameOrPassword
+            | ReasonCode::ClientIdentifierNotValid
+            | ReasonCode::BadAuthenticationMethod
+            | ReasonCode::ProtocolError
+    )
+}
+
+/// Counts a failed login, and records the lock-out that may follow.
+fn fail(hub: &Hub, claimed: Option<&ClientId>, peer: SocketAddr, info: &ConnectInfo) {
+    let locked = hub.doorkeeper().failed(claimed, peer.ip(), now_ms());
+    let Some(lock_ms) = locked else { return };
+    hub.metrics().lockouts.add(1);
+    let text = format!(
+        "too many failed logins: not heard from this address for {} s",
+        lock_ms / 1_000
+    );
+    let client = claimed.cloned().unwrap_or_else(|| hub.unidentified());
+    hub.record(Occurrence::locked_out(client, peer, info, text));
+}
+
+/// What a client that isn't heard is told; it learns nothing about why.
+fn turned_away(turned: Turned) -> Refusal {
+    let text = match turned.why {
+        Why::Address => "too many logins from this address".to_owned(),
+        Why::Client => "too many logins of this client".to_owned(),
+        Why::LockedOut { left_ms } => {
+            format!("locked out for another {} s", left_ms.div_ceil(1_000))
+        }
+    };
+    Refusal::new(ReasonCode::ConnectionRateExceeded, text)
+}
+
+/// Refuses somebody who isn't heard: recorded now and then, with a count.
+async fn turn<W: AsyncWrite + Unpin>(
+    hub: &Arc<Hub>,
+    writer: &mut W,
+    peer: SocketAddr,
+    mut refused: Refused,
+    report: Option<u32>,
+) {
+    hub.metrics().logins_turned.add(1);
+    let told = Refusal::new(refused.refusal.code, "try again later".to_owned());
+    if let Some(count) = report {
+        refused.refusal.text = format!("{} ({count} attempts)", refused.refusal.text);
+        let Refused {
+            claimed,
+            info,
+            refusal,
+            ..
+        } = &refused;
+        let occurrence =
+            Occurrence::connect_refused(claimed.clone(), &hub.unidentified(), peer, info, refusal);
+        hub.record(occurrence);
+    }
+    acknowledge(writer, refused.version, told).await;
+}
+
+async fn acknowledge<W: AsyncWrite + Unpin>(writer: &mut W, version: u8, refusal: Refusal) {
+    let ack = match version {
+        5 => ConnAckPacket::new(false, refusal.code).with_reason_string(refusal.text),
+        _ => ConnAckPacket::new_v311(false, refusal.code),
+    };
+    // A client that doesn't read its refusal misses it.
+    let _ = frame::write(writer, &Packet::ConnAck(ack)).await;
+}
+
 async fn refuse<W: AsyncWrite + Unpin>(
     hub: &Arc<Hub>,
     writer: &mut W,
@@ -165,12 +255,7 @@ async fn refuse<W: AsyncWrite + Unpin>(
     let occurrence =
         Occurrence::connect_refused(claimed, &hub.unidentified(), peer, &info, &refusal);
     hub.record(occurrence);
-    let ack = match version {
-        5 => ConnAckPacket::new(false, refusal.code).with_reason_string(refusal.text),
-        _ => ConnAckPacket::new_v311(false, refusal.code),
-    };
-    // A client that doesn't read its refusal misses it.
-    let _ = frame::write(writer, &Packet::ConnAck(ack)).await;
+    acknowledge(writer, version, refusal).await;
 }
 
 /// Who a CONNECT says it is from.

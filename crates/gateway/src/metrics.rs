@@ -43,6 +43,8 @@ metrics! {
     connections_refused: "TCP connections closed at once because a limit was reached.",
     logins: "Clients admitted.",
     logins_refused: "Logins refused.",
+    logins_turned: "Login attempts that weren't heard: too many, or locked out.",
+    lockouts: "Times that a client id at an address was locked out.",
     tls_handshakes: "TLS handshakes that were completed.",
     tls_refused: "TLS handshakes that failed: no common parameters, a bad certificate, not TLS.",
     handshakes_abandoned: "Connections that ended or ran out of time before they were admitted.",
