@@ -19,6 +19,27 @@ import os
 from types import TracebackType
 from typing import Iterator, Optional, Type, Union, final
 
+__all__ = [
+    "AwayError",
+    "Device",
+    "EndedError",
+    "Error",
+    "HomeError",
+    "InternalError",
+    "Message",
+    "MisuseError",
+    "Record",
+    "Records",
+    "RefusedError",
+    "Subscription",
+    "TimeoutError",
+    "TooLargeError",
+    "UnreadableError",
+    "UntrustedError",
+    "__version__",
+    "token",
+]
+
 __version__: str
 
 class Error(Exception):

@@ -187,8 +187,8 @@ sealwire_code_t sealwire_device_open(const char *home,
                                      char **why);
 
 /**
- * Frees a device; ends its session without a goodbye (sealwire_device_disconnect says one). Its
- * subscriptions and records may be freed before or after it. NULL is nothing.
+ * Frees a device. Its subscriptions and records may be freed before or after it; with the last of
+ * all, its session ends without a goodbye (sealwire_device_disconnect says one). NULL is nothing.
  */
 void sealwire_device_free(sealwire_device_t *device);
 

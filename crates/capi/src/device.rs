@@ -76,8 +76,8 @@ pub unsafe extern "C" fn sealwire_device_open(
     })
 }
 
-/// Frees a device; ends its session without a goodbye (sealwire_device_disconnect says one). Its
-/// subscriptions and records may be freed before or after it. NULL is nothing.
+/// Frees a device. Its subscriptions and records may be freed before or after it; with the last of
+/// all, its session ends without a goodbye (sealwire_device_disconnect says one). NULL is nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealwire_device_free(device: Option<Box<Device>>) {
     release(device);

@@ -3,11 +3,7 @@
 //! Limits: one thread per open device; 256 commands and 256 messages of a subscription wait, then
 //! whoever sends more waits too (the gateway, by MQTT's receive maximum).
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use sealwire_client::{
     Archive, Identity, Keyring, Ledger, Trust,
@@ -139,7 +135,6 @@ impl Device {
                 let options = Options {
                     expect: Some(peer.client),
                     reconnect: Some(Reconnect::default()),
-                    login_max: limit,
                     ..Options::new(peer.mqtt)
                 };
                 let Inner {
@@ -239,13 +234,8 @@ impl Device {
             limit,
             async move {
                 let session = device.session().await?;
-                let messages = Mutex::new(Some(session.subscribe(&filter).await?));
-                let end = Mutex::new(None);
-                Ok(Subscription {
-                    device,
-                    messages,
-                    end,
-                })
+                let messages = session.subscribe(&filter).await?;
+                Ok(Subscription::new(device, messages))
             },
         ))
     }
@@ -349,13 +339,61 @@ impl Device {
 /// Messages that come.
 pub struct Subscription {
     device: Device,
-    /// None after the end.
-    messages: Mutex<Option<mqtt::Subscription>>,
-    /// Why it ended, unless we ended it.
-    end: Mutex<Option<Arc<Ended>>>,
+    stream: Mutex<Stream>,
+}
+
+/// What a message takes to arrive and be opened: keys may have to be asked of the ledger.
+type Arrival = Pin<
+    Box<dyn Future<Output = (mqtt::Subscription, Option<Result<Message, ReceiveError>>)> + Send>,
+>;
+
+enum Stream {
+    /// The next message's arrival. It is kept when a caller's time is over: whoever asks often and
+    /// briefly gets there too.
+    Waiting(Arrival),
+    /// It ended; by this, unless we ended it.
+    Over(Option<Arc<Ended>>),
+}
+
+impl Stream {
+    fn waiting(mut messages: mqtt::Subscription) -> Self {
+        Self::Waiting(Box::pin(async move {
+            let next = messages.next().await;
+            (messages, next)
+        }))
+    }
+
+    async fn next(&mut self) -> Result<Option<Message>, Error> {
+        if let Self::Waiting(arrival) = self {
+            let (messages, next) = arrival.await;
+            *self = match next {
+                Some(Ok(message)) => {
+                    *self = Self::waiting(messages);
+                    return Ok(Some(message));
+                }
+                Some(Err(error @ ReceiveError::Unreadable { .. })) => {
+                    *self = Self::waiting(messages);
+                    return Err(error.into());
+                }
+                Some(Err(ReceiveError::Ended(end))) if !matches!(*end, Ended::Closed) => {
+                    Self::Over(Some(end))
+                }
+                Some(Err(ReceiveError::Ended(_))) | None => Self::Over(None),
+            };
+        }
+        match self {
+            Self::Over(Some(end)) => Err(ReceiveError::Ended(end.clone()).into()),
+            Self::Over(None) | Self::Waiting(_) => Ok(None),
+        }
+    }
 }
 
 impl Subscription {
+    fn new(device: Device, messages: mqtt::Subscription) -> Self {
+        let stream = Mutex::new(Stream::waiting(messages));
+        Self { device, stream }
+    }
+
     /// The next message, opened, its sender's signature checked; it is acknowledged to the gateway
     /// by this. Waits at most `limit`, for ever without one. None: we ended the session.
     ///
@@ -363,43 +401,16 @@ impl Subscription {
     /// [`Error::Timeout`]: none came; [`Error::Receive`] for a message that can't be opened (go on)
     /// and, from then on, when the gateway ended session or subscription.
     pub fn next(&self, limit: Option<Duration>) -> Result<Option<Message>, Error> {
-        let start = Instant::now();
-        let next = async {
-            let mut place = self.messages.lock().await;
-            let Some(messages) = place.as_mut() else {
-                return self.over().await;
-            };
-            match messages.next().await {
-                Some(Ok(message)) => return Ok(Some(message)),
-                Some(Err(error @ ReceiveError::Unreadable { .. })) => return Err(error.into()),
-                Some(Err(ReceiveError::Ended(end))) if !matches!(*end, Ended::Closed) => {
-                    *self.end.lock().await = Some(end);
-                }
-                Some(Err(ReceiveError::Ended(_))) | None => {}
-            }
-            *place = None;
-            drop(place);
-            self.over().await
-        };
+        let next = async { self.stream.lock().await.next().await };
         self.device.runtime().block_on(async {
             match limit {
                 None => next.await,
                 // `timeout` looks for a message before it looks at the clock: none is lost.
                 Some(limit) => timeout(limit, next).await.unwrap_or_else(|_| {
-                    let limit = start.elapsed();
-                    Err(Error::Timeout {
-                        what: "waiting for a message",
-                        limit,
-                    })
+                    let what = "waiting for a message";
+                    Err(Error::Timeout { what, limit })
                 }),
             }
         })
-    }
-
-    async fn over(&self) -> Result<Option<Message>, Error> {
-        match self.end.lock().await.clone() {
-            Some(end) => Err(ReceiveError::Ended(end).into()),
-            None => Ok(None),
-        }
     }
 }
