@@ -137,13 +137,17 @@ async fn a_consortium_over_sockets() {
             .replace("{height}", "1")
             .replace("{key}", "00")
             .replace("{org}", "org00")
+            .replace("{certificate}", &"0".repeat(64))
+            .replace("{enrolment}", &"0".repeat(64))
+            .replace("{role}", "device")
             .replace("{topic}", "org00/gateway/x");
         let good = format!("{}{good}?client={gateway}&action=connect", url(0));
         let response = client.get(&good).send().await.unwrap();
         assert_eq!(response.status(), 200, "{good}");
         if path.contains('{') {
             let (start, end) = (path.find('{').unwrap(), path.find('}').unwrap());
-            let bad = format!("{}{}%23%23{}", url(0), &path[..start], &path[end + 1..]);
+            let rest = path[end + 1..].replace("{role}", "device");
+            let bad = format!("{}{}%23%23{rest}", url(0), &path[..start]);
             let (status, problem) = get(&client, bad.clone()).await;
             assert_eq!(status, 400, "{bad}");
             assert_eq!(problem["type"], "urn:sealwire:problem:argument", "{bad}");

@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sealwire_envelope::{ClientId, OrgId, TopicFilter, TopicName};
 
 mod audit;
+mod certificate;
 mod rights;
 
 pub use audit::{Audit, EventsQuery, Format};
+pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
 pub use rights::{Key, TermsArgs, Topic};
 
 /// Let devices of organisations that don't trust each other exchange data, provably.
@@ -50,6 +52,14 @@ pub enum Command {
     Node(Node),
     /// Run an organisation's MQTT gateway until Ctrl-C.
     Gateway(Gateway),
+    /// Run an organisation's enrolment desk, which gives devices their certificates, until Ctrl-C.
+    Desk(Desk),
+    /// Certificates: request, issue, enrol, renew, suspend, revoke, check.
+    #[command(subcommand)]
+    Cert(Cert),
+    /// Enrolment codes: one certificate for whoever has a code, in bulk for factories.
+    #[command(subcommand)]
+    Enrolment(Enrolment),
     /// Enrol devices and users; log in, publish and subscribe as one.
     #[command(subcommand)]
     Device(Device),
@@ -153,9 +163,10 @@ pub enum EnrolRole {
 /// `sealwire device …`
 #[derive(Subcommand, Debug)]
 pub enum Device {
-    /// Make a client's key, issue its certificate and register it on the ledger.
+    /// Make a client's key, issue its certificate and register it on the ledger, all in this home.
     ///
-    /// Needs the organisation's root and operator keys in this home.
+    /// Needs the organisation's root and operator keys in this home. Where the device is another
+    /// machine, its key belongs there: see `sealwire cert enrol` and `sealwire cert request`.
     Enrol {
         /// The new client: `<org>.<name>`.
         client: ClientId,
@@ -166,7 +177,7 @@ pub enum Device {
         #[arg(long, default_value_t = 365, value_name = "DAYS")]
         days: u32,
     },
-    /// End a client's certificate.
+    /// End a client's certificate; the same as `sealwire cert revoke`.
     Revoke {
         /// Whose.
         client: ClientId,

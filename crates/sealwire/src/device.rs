@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 use sealwire_client::{
     Identity,
-    ledger::Applied,
     mqtt::{QoS, ReceiveError, Session},
     operator, token,
 };
@@ -16,11 +15,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{
     actor::Actor,
-    cli::{At, Device, EnrolRole},
+    certificate,
+    cli::{At, Cert, Device, EnrolRole, Which},
     home::{self, Home},
     init::{OPERATOR, certify, peers_for},
     output::Output,
     process::{now_ms, until_stopped},
+    topic::DAY_S,
 };
 
 /// Runs the command.
@@ -40,14 +41,9 @@ pub async fn run(home: &Home, out: Output, command: Device) -> Result<()> {
             Ok(())
         }
         Device::Revoke { client, reason } => {
-            let (certificate, applied) = revoke(home, &client, &reason).await?;
-            let text = serde_json::json!({
-                "client": client, "certificate": certificate, "height": applied.height,
-            });
-            out.print(&text, |_| {
-                format!("{client} is revoked since height {}", applied.height)
-            });
-            Ok(())
+            let which = Which::Client(client);
+            let command = Cert::Revoke { which, reason };
+            certificate::run(home, out, command).await
         }
         Device::Token { actor, at, life_s } => token_for(home, out, &actor.client, &at, life_s),
         Device::Publish {
@@ -125,9 +121,9 @@ pub async fn enrol(home: &Home, client: &ClientId, role: EnrolRole, days: u32) -
         &root,
         client,
         role,
-        &key,
+        key.public_key(),
         now_ms() / 1000,
-        days.into(),
+        u64::from(days) * DAY_S,
     )?;
     let applied = operator::register(&staff.ledger, &staff.identity, &certificate).await?;
     let peers = peers_for(&home.orgs_here()?, &org);
@@ -140,15 +136,6 @@ pub async fn enrol(home: &Home, client: &ClientId, role: EnrolRole, days: u32) -
         height: applied.height,
         home: dir.display().to_string(),
     })
-}
-
-async fn revoke(home: &Home, client: &ClientId, reason: &str) -> Result<(CertId, Applied)> {
-    let staff = Actor::load(home, &ClientId::new(&client.org(), OPERATOR)?)?;
-    let record = staff.ledger.client(client).await?;
-    let record = record.with_context(|| format!("{client} has no certificate on the ledger"))?;
-    let id = record.certificate_id;
-    let applied = operator::revoke(&staff.ledger, &staff.identity, id, reason).await?;
-    Ok((id, applied))
 }
 
 fn token_for(home: &Home, out: Output, client: &ClientId, at: &At, life_s: u64) -> Result<()> {
@@ -184,7 +171,9 @@ async fn publish(
     posting: &Posting,
     message: Option<String>,
 ) -> Result<()> {
-    let session = actor.connect(at.gateway.as_ref()).await?;
+    let connected = actor.connect(at.gateway.as_ref());
+    let (session, ()) = tokio::join!(connected, certificate::warn(actor, out));
+    let session = session?;
     if let Some(message) = message {
         publish_one(&session, out, posting, &message).await?;
     } else {
@@ -227,7 +216,9 @@ async fn subscribe(
     filter: &TopicFilter,
     count: Option<u64>,
 ) -> Result<()> {
-    let session = actor.connect(at.gateway.as_ref()).await?;
+    let connected = actor.connect(at.gateway.as_ref());
+    let (session, ()) = tokio::join!(connected, certificate::warn(actor, out));
+    let session = session?;
     let mut subscription = session.subscribe(filter).await?;
     out.note(format_args!("subscribed to {filter}; Ctrl-C ends it"));
     let stopped = until_stopped(false);

@@ -51,6 +51,9 @@ pub struct OrgConfig {
     /// Where its gateway serves the archive by TLS; none: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_https: Option<SocketAddr>,
+    /// Where its enrolment desk listens; none: only where it is told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desk: Option<SocketAddr>,
     /// Host names and addresses in the certificate for clients without SM, where it is made here.
     #[serde(default = "tls_names")]
     pub tls_names: Vec<String>,

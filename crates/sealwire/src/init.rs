@@ -19,7 +19,7 @@ use sealwire_envelope::{
     genesis::{GENESIS_VERSION, ORGS_MAX},
 };
 use sealwire_sm::{
-    Certificate, Role, SecretKey,
+    Certificate, PublicKey, Role, SecretKey,
     cert::{Subject, issue_root},
     keyfile,
 };
@@ -36,6 +36,8 @@ const DAY_S: u64 = 86_400;
 const ROOT_DAYS: u64 = 20 * 365;
 /// How long operators' and gateways' certificates are valid, in days.
 const STAFF_DAYS: u64 = 5 * 365;
+/// How long before now a certificate begins at most, in seconds.
+const BACKDATE_S: u64 = 3_600;
 /// Ports that one organisation takes.
 pub const PORTS_PER_ORG: u16 = 10;
 
@@ -71,6 +73,8 @@ pub struct Addresses {
     pub mqtts: SocketAddr,
     /// Archive by TLS.
     pub gateway_https: SocketAddr,
+    /// Enrolment desk.
+    pub desk: SocketAddr,
 }
 
 impl Addresses {
@@ -93,6 +97,7 @@ impl Addresses {
             gateway_http: at(3),
             mqtts: at(4),
             gateway_https: at(5),
+            desk: at(6),
         })
     }
 }
@@ -184,6 +189,7 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
             mqtt: addresses.mqtt,
             mqtts: Some(addresses.mqtts),
             gateway_https: Some(addresses.gateway_https),
+            desk: Some(addresses.desk),
             tls_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             gateway_http: addresses.gateway_http,
             package_messages: 1000,
@@ -244,7 +250,10 @@ pub fn peers_for(configs: &[OrgConfig], org: &OrgId) -> Peers {
             .map(|config| format!("http://{}", config.http))
             .collect(),
         gateways: ordered.iter().filter_map(gateway).collect(),
-        desk: None,
+        desk: ordered
+            .first()
+            .filter(|config| config.org == *org)
+            .and_then(|config| Some(format!("http://{}", config.desk?))),
     }
 }
 
@@ -296,7 +305,9 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
     ] {
         let client = ClientId::new(org, name)?;
         let key = SecretKey::generate(rng);
-        let certificate = certify(&root_key, &root, &client, role, &key, now_s, STAFF_DAYS)?;
+        let valid_s = STAFF_DAYS * DAY_S;
+        let public_key = key.public_key();
+        let certificate = certify(&root_key, &root, &client, role, public_key, now_s, valid_s)?;
         staff.push(Staff {
             dir,
             key,
@@ -315,7 +326,7 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
     Ok(MadeOrg { genesis, staff })
 }
 
-/// Issues a client's certificate, valid from an hour ago (clocks differ) for `days`.
+/// Issues a client's certificate, valid for `valid_s` seconds from a little ago (clocks differ).
 ///
 /// # Errors
 /// When the root isn't the client's organisation's.
@@ -324,17 +335,18 @@ pub fn certify(
     root: &Certificate,
     client: &ClientId,
     role: Role,
-    key: &SecretKey,
+    key: &PublicKey,
     now_s: u64,
-    days: u64,
+    valid_s: u64,
 ) -> Result<Certificate> {
+    let before_s = BACKDATE_S.min(valid_s / 10);
     Ok(operator::issue(
         root_key,
         root,
-        key.public_key(),
+        key,
         client,
         role,
-        now_s - 3600,
-        (now_s + days * DAY_S).min(root.not_after_s),
+        now_s - before_s,
+        (now_s - before_s + valid_s).min(root.not_after_s),
     )?)
 }

@@ -6,6 +6,7 @@
 mod actor;
 mod audit;
 mod bench;
+mod certificate;
 mod cli;
 mod demo;
 mod device;
@@ -86,6 +87,9 @@ async fn dispatch(given: Option<std::path::PathBuf>, out: Output, command: Comma
         Command::Init(args) => init::command(&home, out, args),
         Command::Node(args) => node::run(&home, out, &args).await,
         Command::Gateway(args) => gateway::run(&home, out, &args).await,
+        Command::Desk(args) => certificate::desk::run(&home, out, &args).await,
+        Command::Cert(command) => certificate::run(&home, out, command).await,
+        Command::Enrolment(command) => certificate::enrolment::run(&home, out, command).await,
         Command::Device(command) => device::run(&home, out, command).await,
         Command::Topic(command) => topic::run(&home, out, command).await,
         Command::Key(command) => key::run(&home, out, command).await,

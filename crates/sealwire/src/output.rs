@@ -124,9 +124,67 @@ pub fn parse_time_s(text: &str) -> Result<u64, String> {
     u64::try_from(time.as_second()).map_err(|_| "a time before 1970".to_owned())
 }
 
+/// A length of time as seconds: a number with d, h, min or s.
+///
+/// # Errors
+/// When it isn't one.
+pub fn parse_duration_s(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' isn't a length of time: write 30d, 12h, 90min or 45s");
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(end.ok_or_else(wrong)?);
+    let unit_s: u64 = match unit {
+        "d" => 86_400,
+        "h" => 3_600,
+        "min" => 60,
+        "s" => 1,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit_s).ok_or_else(wrong)
+}
+
+/// Seconds in the greatest unit that says them exactly.
+pub fn duration_text(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
+    let fits = units
+        .iter()
+        .find(|(unit_s, _)| seconds >= *unit_s && seconds.is_multiple_of(*unit_s));
+    match fits {
+        Some((unit_s, unit)) => format!("{}{unit}", seconds / unit_s),
+        None => format!("{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in [
+            ("30d", 2_592_000),
+            ("36h", 129_600),
+            ("90min", 5_400),
+            ("61s", 61),
+            ("0s", 0),
+        ] {
+            assert_eq!(parse_duration_s(text), Ok(seconds));
+            assert_eq!(duration_text(seconds), text);
+        }
+        for wrong in [
+            "",
+            "30",
+            "d",
+            "-1d",
+            "1.5h",
+            "3 d",
+            "99999999999999999999d",
+            "1y",
+        ] {
+            assert!(parse_duration_s(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_duration_s(&format!("{}d", u64::MAX)).is_err());
+    }
 
     #[test]
     fn times_read_as_dates() {

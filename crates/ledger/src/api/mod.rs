@@ -8,6 +8,7 @@
 
 mod audit;
 mod blocks;
+mod identity;
 mod problem;
 mod queries;
 mod rights;
@@ -65,6 +66,11 @@ type Node = Arc<dyn Chain>;
         rights::authorisations_of,
         rights::upkeep_of,
         rights::authorisation,
+        identity::certificate,
+        identity::enrolment,
+        identity::expiring,
+        identity::enrolments_of,
+        identity::template,
         audit::audit,
         audit::packages,
     ),
@@ -93,6 +99,7 @@ pub fn router(node: Arc<dyn Chain>) -> Router {
         .merge(blocks::routes())
         .merge(queries::routes())
         .merge(rights::routes())
+        .merge(identity::routes())
         .merge(audit::routes())
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(|| async { Problem::not_found("no such path: see /openapi.json") })

@@ -34,6 +34,7 @@ use crate::{
     init::{self, GATEWAY, OPERATOR, Plan, certify},
     output::Output,
     process::{now_ms, raise_file_limit},
+    topic::DAY_S,
 };
 
 /// How long the services may take to come up.
@@ -250,7 +251,15 @@ async fn enrol_all(
             async move {
                 let client = ClientId::new(&org, &format!("bench-{number}"))?;
                 let key = SecretKey::generate(&mut rand::rng());
-                let certificate = certify(root_key, root, &client, Role::Device, &key, now_s, 30)?;
+                let certificate = certify(
+                    root_key,
+                    root,
+                    &client,
+                    Role::Device,
+                    key.public_key(),
+                    now_s,
+                    30 * DAY_S,
+                )?;
                 let der = Blob(certificate.der().to_vec());
                 let call = Call::RegisterCertificate(RegisterCertificate {
                     der,

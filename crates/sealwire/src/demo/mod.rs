@@ -138,6 +138,7 @@ pub fn free_addresses() -> Result<Addresses> {
         gateway_http: next()?,
         mqtts: next()?,
         gateway_https: next()?,
+        desk: next()?,
     })
 }
 
