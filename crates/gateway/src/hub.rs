@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
@@ -13,7 +10,7 @@ use sealwire_archive::{Archive, Kind, Message, WriteError};
 use sealwire_contracts::Decision;
 use sealwire_envelope::{CertId, ClientId, encode};
 use sealwire_sm::{Certificate, SecretKey};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     audit::Occurrence,
@@ -26,6 +23,7 @@ use crate::{
     rights::{self, Publishable, Refusal},
     session::Session,
     story::{STORY_BACKLOG, Story},
+    wills::Wills,
 };
 
 /// Tokens that are remembered until they expire; beyond it, logins by token are refused.
@@ -53,7 +51,8 @@ pub struct Hub {
     metrics: Metrics,
     story: broadcast::Sender<Story>,
     sessions: Sessions,
-    height: AtomicU64,
+    wills: Wills,
+    heights: watch::Receiver<u64>,
     /// Tokens that were used.
     pub(crate) tokens: Replays,
     /// Signed requests that were used.
@@ -69,7 +68,7 @@ impl Hub {
         ledger: Arc<dyn Ledger>,
         archive: Archive,
     ) -> Self {
-        let height = *ledger.height().borrow();
+        let heights = ledger.height();
         Self {
             config,
             keys,
@@ -80,7 +79,8 @@ impl Hub {
             metrics: Metrics::default(),
             story: broadcast::channel(STORY_BACKLOG).0,
             sessions: Sessions::default(),
-            height: AtomicU64::new(height),
+            wills: Wills::default(),
+            heights,
             tokens: Replays::new(TOKENS_MAX),
             requests: Replays::new(REQUESTS_MAX),
         }
@@ -157,14 +157,14 @@ impl Hub {
         &self.sessions
     }
 
-    /// The height that live sessions were last checked against.
-    pub fn height(&self) -> u64 {
-        self.height.load(Ordering::Acquire)
+    /// Wills that wait for their time.
+    pub fn wills(&self) -> &Wills {
+        &self.wills
     }
 
-    /// The watcher has seen a new height.
-    pub fn set_height(&self, height: u64) {
-        self.height.store(height, Ordering::Release);
+    /// The finalised height. The view is never older than this.
+    pub fn height(&self) -> u64 {
+        *self.heights.borrow()
     }
 
     /// Listen to the story.
@@ -243,7 +243,10 @@ impl Hub {
     }
 
     /// See [`rights::receive`].
-    pub fn may_receive(&self, client: &ClientId, topic: &str) -> bool {
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn may_receive(&self, client: &ClientId, topic: &str) -> Result<Decision, Refusal> {
         rights::receive(&self.ledger.view(), client, topic, now_ms())
     }
 
@@ -333,6 +336,13 @@ impl Sessions {
     /// All of them.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Whether a session of this name lives, other than this one.
+    pub fn has_other(&self, session: &Session) -> bool {
+        self.lock()
+            .values()
+            .any(|other| other.id != session.id && other.name == session.name)
     }
 
     /// How many there are.

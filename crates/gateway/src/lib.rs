@@ -15,6 +15,7 @@
 //! | [`address`] | records addresses as keyed digests, where they are personal data |
 //! | [`rights`] | asks the verified ledger state, answers with a reason |
 //! | [`engine`] | the broker behind (the only module that knows which) |
+//! | [`wills`] | publishes for clients that went without a word |
 //! | [`watch`] | ends sessions whose certificate or grant ended |
 //! | [`clerk`] | brings events, anchors and retrievals to the ledger, once |
 //! | [`http`] | hands out packages and records by signed request |
@@ -44,6 +45,7 @@ pub mod rights;
 pub mod session;
 pub mod story;
 pub mod watch;
+pub mod wills;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -261,6 +263,11 @@ impl Running {
                 sessions = self.hub.sessions().len(),
                 "connections outlive the shutdown"
             );
+        }
+        // Sessions live in memory: with the gateway they end, and so does the wait of their wills.
+        let wills = tokio::time::timeout(SHUTDOWN_MAX, self.hub.wills().publish_all(&self.hub));
+        if wills.await.is_err() {
+            tracing::warn!("not all wills were published");
         }
         self.hub.engine().shutdown();
         for task in &mut self.tasks {

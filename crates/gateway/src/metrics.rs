@@ -51,7 +51,7 @@ metrics! {
     refused_publishes: "PUBLISH packets refused.",
     refused_subscriptions: "Subscriptions refused.",
     delivered: "PUBLISH packets sent to subscribers.",
-    withheld: "Queued messages withheld because the right to receive them had ended.",
+    withheld: "Messages withheld because the subscriber had no right to receive them any more.",
     sessions_ended: "Sessions ended because a certificate or a grant ended.",
     packages: "Packages closed.",
     anchored: "Packages anchored on the ledger.",

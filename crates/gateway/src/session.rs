@@ -18,8 +18,9 @@
 //! - everything else passes.
 //!
 //! # Down
-//! - Every PUBLISH is checked once more against the rights in force (a look-up per topic and
-//!   height): messages that were queued before a grant was revoked are withheld.
+//! - Every PUBLISH, whichever way it came (live, queued, retained, shared, a will), is checked once
+//!   more for its topic against the rights in force (once per topic, height and second): what was
+//!   queued before a grant ended is withheld, and so is what a filter matches that isn't granted.
 //!
 //! # End
 //! The watcher closes a session through [`Session::close`]; an MQTT 5 client gets a DISCONNECT with
@@ -64,6 +65,7 @@ use crate::{
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
     rights::{Publishable, Refusal},
+    wills::Will,
 };
 
 /// How long the engine may take to hand over what is left when a client went away.
@@ -141,6 +143,8 @@ impl Session {
 enum End {
     /// The client said goodbye.
     Normal,
+    /// The client said goodbye and wants its will published.
+    WithWill,
     /// The client went away.
     Gone,
     /// The engine closed it (session taken over, keep-alive ran out).
@@ -171,6 +175,8 @@ struct Line<W> {
     unacknowledged: watch::Sender<u32>,
     /// QoS 2 messages withheld, by packet id.
     withheld: Mutex<HashSet<u16>>,
+    /// How long the client wants its session kept, in seconds.
+    expiry_s: AtomicU32,
 }
 
 struct PartialSubAck {
@@ -183,7 +189,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// Serve an admitted connection until it ends.
 pub async fn serve<R, W>(
     hub: Arc<Hub>,
-    admitted: Admitted,
+    mut admitted: Admitted,
     mut from_client: FrameReader<R>,
     to_client: W,
     peer: SocketAddr,
@@ -207,7 +213,10 @@ pub async fn serve<R, W>(
         filters: Mutex::default(),
         closing,
     });
+    // In this order, so that a will of the same session that is about to wait is called off.
     hub.sessions().insert(session.clone());
+    hub.wills().call_off(&session.name);
+    let will = admitted.connect.will.take();
     let line = Line {
         hub: hub.clone(),
         session: session.clone(),
@@ -217,6 +226,13 @@ pub async fn serve<R, W>(
         pings: AtomicU32::new(0),
         unacknowledged: watch::channel(0).0,
         withheld: Mutex::default(),
+        expiry_s: AtomicU32::new(
+            admitted
+                .connect
+                .properties
+                .get_session_expiry_interval()
+                .unwrap_or(0),
+        ),
     };
     let end = {
         let down = line.down(engine_read, &admitted);
@@ -234,10 +250,12 @@ pub async fn serve<R, W>(
         }
     };
     line.finish(&end).await;
-    if !matches!(end, End::Normal) {
-        line.archive_will(&admitted.connect);
-    }
+    let expiry_s = line.expiry_s.load(Ordering::Relaxed);
     drop(line);
+    if let (Some(will), false) = (will, matches!(end, End::Normal)) {
+        let will = Will::new(session.clone(), will, expiry_s);
+        hub.wills().execute(&hub, will).await;
+    }
     hub.sessions().remove(session.id);
     hub.record(Occurrence::disconnect(&session, reason_of(&end)));
     if tokio::time::timeout(DRAIN, engine_task).await.is_err() {
@@ -259,6 +277,7 @@ async fn wait_for_close(close: &mut watch::Receiver<Option<Refusal>>) -> Refusal
 fn reason_of(end: &End) -> String {
     match end {
         End::Normal => "disconnected by the client".into(),
+        End::WithWill => "disconnected by the client, with its will".into(),
         End::Gone => "connection lost".into(),
         End::Engine => "closed by the broker: session taken over, keep-alive or protocol".into(),
         End::Closed(refusal) => refusal.text.clone(),
@@ -277,23 +296,6 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             let _ = tokio::time::timeout(LAST_WRITE, write).await;
         }
         let _ = tokio::time::timeout(LAST_WRITE, out.shutdown()).await;
-    }
-
-    /// The engine publishes the will of a client that went without a word. It is archived best
-    /// effort, as the engine can't be told to wait; a delayed will may be called off, so it isn't.
-    fn archive_will(&self, connect: &ConnectPacket) {
-        let Some(will) = &connect.will else { return };
-        if will.properties.will_delay_interval.unwrap_or(0) > 0 {
-            return;
-        }
-        let packet = PublishPacket::new(will.topic.clone(), will.payload.clone(), will.qos);
-        let Ok(allowed) = self.hub.may_publish(&self.session.client, &packet) else {
-            return;
-        };
-        let message = self.message(allowed, &packet);
-        if !self.hub.archive().append_best_effort(message) {
-            tracing::warn!(client = %self.session.client, "a will wasn't archived");
-        }
     }
 
     fn message(&self, allowed: Publishable, packet: &PublishPacket) -> Message {
@@ -359,8 +361,11 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     Ok(Some(Up::Forward(frame.bytes)))
                 }
                 Some(PacketType::Disconnect) => {
-                    let _ = queue.send(Up::Forward(frame.bytes)).await;
-                    return End::Normal;
+                    let end = self.goodbye(&frame).unwrap_or_else(End::Closed);
+                    if !matches!(end, End::Closed(_)) {
+                        let _ = queue.send(Up::Forward(frame.bytes)).await;
+                    }
+                    return end;
                 }
                 Some(PacketType::Auth) => Err(Refusal::new(
                     ReasonCode::ProtocolError,
@@ -588,6 +593,22 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             }
         });
         Ok(Some(Up::Forward(frame.bytes)))
+    }
+
+    fn goodbye(&self, frame: &Frame) -> Result<End, Refusal> {
+        let Packet::Disconnect(packet) = self.decode(frame)? else {
+            return Err(Refusal::new(
+                ReasonCode::MalformedPacket,
+                "not a DISCONNECT",
+            ));
+        };
+        if let Some(expiry_s) = packet.properties.get_session_expiry_interval() {
+            self.expiry_s.store(expiry_s, Ordering::Relaxed);
+        }
+        Ok(match packet.reason_code {
+            ReasonCode::DisconnectWithWillMessage => End::WithWill,
+            _ => End::Normal,
+        })
     }
 
     fn decode(&self, frame: &Frame) -> Result<Packet, Refusal> {

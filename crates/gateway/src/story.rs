@@ -67,6 +67,17 @@ pub enum Story {
         /// To what.
         filter: String,
     },
+    /// Messages on a topic are withheld from a subscriber; told once per session and topic.
+    Withheld {
+        /// From whom.
+        client: ClientId,
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
+        /// Height that decided.
+        height: u64,
+    },
     /// A live session was ended because a right ended.
     SessionEnded {
         /// Whose.

@@ -1,6 +1,9 @@
 //! The way down: what the engine sends, and what of it reaches the client.
 
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::Ordering,
+};
 
 use bytes::{Bytes, BytesMut};
 use mqtt5::{
@@ -21,9 +24,10 @@ use crate::{
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
     rights::Refusal,
+    story::Story,
 };
 
-/// Topics whose right to receive a session remembers until the next height.
+/// Topics whose right to receive a session remembers at a time, and of whose loss it tells.
 const REMEMBERED_TOPICS: usize = 256;
 
 impl<W: AsyncWrite + Unpin + Send> Line<W> {
@@ -74,13 +78,17 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 let Some(head) = frame.publish_head() else {
                     return Err(FrameError::Malformed("the engine's PUBLISH".into()));
                 };
-                if rights.may_receive(&self.hub, &self.session.client, head.topic) {
-                    self.hub.metrics().delivered.add(1);
-                    return Ok(Some(frame.bytes));
+                match rights.verdict(&self.hub, &self.session.client, head.topic) {
+                    Verdict::Deliver => {
+                        self.hub.metrics().delivered.add(1);
+                        Ok(Some(frame.bytes))
+                    }
+                    Verdict::Withhold => {
+                        self.hub.metrics().withheld.add(1);
+                        self.withhold(head.qos, head.packet_id).await?;
+                        Ok(None)
+                    }
                 }
-                self.hub.metrics().withheld.add(1);
-                self.withhold(head.qos, head.packet_id).await?;
-                Ok(None)
             }
             Some(PacketType::PubAck | PacketType::PubRec) => {
                 self.unacknowledged
@@ -185,25 +193,56 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
     }
 }
 
-/// What a session may receive, remembered until the next height.
+/// What becomes of a message.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Deliver,
+    Withhold,
+}
+
+/// What a session may receive. Remembered until the next height, because blocks change rights, and
+/// no longer than a second, because rights also end by the clock.
 #[derive(Default)]
 struct Receiving {
     height: u64,
-    topics: HashMap<String, bool>,
+    time_s: u64,
+    topics: HashMap<String, Verdict>,
+    /// Topics of which it was told that their messages are withheld.
+    told: HashSet<String>,
 }
 
 impl Receiving {
-    fn may_receive(&mut self, hub: &Hub, client: &ClientId, topic: &str) -> bool {
-        let height = hub.height();
-        if height != self.height || self.topics.len() >= REMEMBERED_TOPICS {
+    fn verdict(&mut self, hub: &Hub, client: &ClientId, topic: &str) -> Verdict {
+        let (height, time_s) = (hub.height(), crate::now_ms() / 1000);
+        let is_old = (height, time_s) != (self.height, self.time_s);
+        if is_old || self.topics.len() >= REMEMBERED_TOPICS {
             self.topics.clear();
-            self.height = height;
+            (self.height, self.time_s) = (height, time_s);
         }
-        if let Some(&allowed) = self.topics.get(topic) {
-            return allowed;
+        if let Some(&verdict) = self.topics.get(topic) {
+            return verdict;
         }
-        let allowed = hub.may_receive(client, topic);
-        self.topics.insert(topic.to_owned(), allowed);
-        allowed
+        let verdict = match hub.may_receive(client, topic) {
+            Ok(_) => Verdict::Deliver,
+            Err(refusal) => {
+                self.tell_once(hub, client, topic, refusal);
+                Verdict::Withhold
+            }
+        };
+        self.topics.insert(topic.to_owned(), verdict);
+        verdict
+    }
+
+    fn tell_once(&mut self, hub: &Hub, client: &ClientId, topic: &str, refusal: Refusal) {
+        if self.told.len() >= REMEMBERED_TOPICS || !self.told.insert(topic.to_owned()) {
+            return;
+        }
+        tracing::info!(%client, topic, reason = %refusal.text, "messages are withheld");
+        hub.tell(Story::Withheld {
+            client: client.clone(),
+            topic: topic.to_owned(),
+            reason: refusal.text,
+            height: refusal.height,
+        });
     }
 }
