@@ -165,6 +165,11 @@ impl Engine {
         self.router.route_message(&packet, None).await;
     }
 
+    /// Connections that the engine serves now.
+    pub async fn connections(&self) -> usize {
+        self.monitor.get_stats().await.current_connections
+    }
+
     /// Filters that a session is subscribed to, as the engine keeps them.
     pub async fn subscriptions(&self, session: &str) -> Vec<String> {
         match self.storage.get_session(session).await {

@@ -8,7 +8,7 @@ use std::{
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
 use sealwire_archive::{Archive, Kind, Message, WriteError};
 use sealwire_contracts::Decision;
-use sealwire_envelope::{CertId, ClientId, encode};
+use sealwire_envelope::{CertId, ClientId, TopicMode, TopicName, encode};
 use sealwire_sm::{Certificate, SecretKey};
 use tokio::sync::{broadcast, watch};
 
@@ -22,6 +22,7 @@ use crate::{
     replay::Replays,
     rights::{self, Publishable, Refusal},
     session::Session,
+    stale::StaleKeys,
     story::{STORY_BACKLOG, Story},
     wills::Wills,
 };
@@ -52,6 +53,7 @@ pub struct Hub {
     story: broadcast::Sender<Story>,
     sessions: Sessions,
     wills: Wills,
+    stale: StaleKeys,
     heights: watch::Receiver<u64>,
     /// Tokens that were used.
     pub(crate) tokens: Replays,
@@ -80,6 +82,7 @@ impl Hub {
             story: broadcast::channel(STORY_BACKLOG).0,
             sessions: Sessions::default(),
             wills: Wills::default(),
+            stale: StaleKeys::default(),
             heights,
             tokens: Replays::new(TOKENS_MAX),
             requests: Replays::new(REQUESTS_MAX),
@@ -250,9 +253,25 @@ impl Hub {
         rights::receive(&self.ledger.view(), client, topic, now_ms())
     }
 
+    /// See [`StaleKeys::ask`].
+    pub fn is_key_stale(&self, topic: &TopicName, mode: TopicMode) -> bool {
+        self.stale.ask(self, topic, mode)
+    }
+
     // ---- records -----------------------------------------------------------------------------
 
-    /// Record an occurrence; it is on its way to disk when this returns.
+    /// Record an occurrence that a client may cause as often as it likes: waits for room, so that
+    /// the client waits too.
+    pub async fn record_in_turn(&self, occurrence: Occurrence) {
+        let body = self.note(occurrence);
+        // The answer may be dropped: the entry is in the queue.
+        if let Err(error) = self.archive.enqueue(Kind::Event, body).await {
+            tracing::error!(%error, "a connection event wasn't recorded");
+        }
+    }
+
+    /// Record an occurrence that comes a bounded number of times per session or socket; it is on
+    /// its way to disk when this returns.
     pub fn record(&self, occurrence: Occurrence) {
         let body = self.note(occurrence);
         if let Err(body) = self.archive.try_enqueue(Kind::Event, body) {

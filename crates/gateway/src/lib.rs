@@ -16,6 +16,7 @@
 //! | [`rights`] | asks the verified ledger state, answers with a reason |
 //! | [`engine`] | the broker behind (the only module that knows which) |
 //! | [`wills`] | publishes for clients that went without a word |
+//! | [`stale`] | flags messages under a key that somebody without a right holds |
 //! | [`watch`] | ends sessions whose certificate or grant ended |
 //! | [`clerk`] | brings events, anchors and retrievals to the ledger, once |
 //! | [`http`] | hands out packages and records by signed request |
@@ -43,6 +44,7 @@ pub mod metrics;
 pub mod replay;
 pub mod rights;
 pub mod session;
+pub mod stale;
 pub mod story;
 pub mod watch;
 pub mod wills;
@@ -229,6 +231,16 @@ impl Running {
     /// Clients connected now.
     pub fn sessions(&self) -> usize {
         self.hub.sessions().len()
+    }
+
+    /// Connections that the engine behind serves now; the same number, once nothing is under way.
+    pub async fn engine_connections(&self) -> usize {
+        self.hub.engine().connections().await
+    }
+
+    /// Wills that wait for their time.
+    pub fn wills(&self) -> usize {
+        self.hub.wills().len()
     }
 
     /// The gateway's client id.

@@ -51,6 +51,7 @@ metrics! {
     refused_publishes: "PUBLISH packets refused.",
     refused_subscriptions: "Subscriptions refused.",
     delivered: "PUBLISH packets sent to subscribers.",
+    delivered_stale: "PUBLISH packets sent to subscribers while somebody without a right held the topic's key.",
     withheld: "Messages withheld because the subscriber had no right to receive them any more.",
     sessions_ended: "Sessions ended because a certificate or a grant ended.",
     packages: "Packages closed.",

@@ -65,6 +65,7 @@ use crate::{
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
     rights::{Publishable, Refusal},
+    stale,
     wills::Will,
 };
 
@@ -352,7 +353,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             };
             let next = match frame.packet_type() {
                 Some(PacketType::Publish) => self.publish(frame, &mut received).await,
-                Some(PacketType::Subscribe) => self.subscribe(frame),
+                Some(PacketType::Subscribe) => self.subscribe(frame).await,
                 Some(PacketType::Unsubscribe) => self.unsubscribe(frame),
                 Some(PacketType::PubRel) => {
                     if let Some(id) = frame.ack_id() {
@@ -442,13 +443,18 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         frame: Frame,
         received: &mut HashSet<u16>,
     ) -> Result<Option<Up>, Refusal> {
-        let Packet::Publish(packet) = self.decode(&frame)? else {
+        let Packet::Publish(mut packet) = self.decode(&frame)? else {
             return Err(Refusal::new(ReasonCode::MalformedPacket, "not a PUBLISH"));
+        };
+        let bytes = if stale::strip(&mut packet.properties) {
+            frame::encode(&Packet::Publish(packet.clone())).map_err(|e| Refusal::malformed(&e))?
+        } else {
+            frame.bytes
         };
         self.hub.metrics().messages.add(1);
         let allowed = match self.hub.may_publish(&self.session.client, &packet) {
             Ok(allowed) => allowed,
-            Err(refusal) => return self.refuse_publish(&packet, refusal),
+            Err(refusal) => return self.refuse_publish(&packet, refusal).await,
         };
         let message = self.message(allowed, &packet);
         let repeated = match (packet.qos, packet.packet_id) {
@@ -456,7 +462,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             _ => false,
         };
         if repeated {
-            return Ok(Some(Up::Publish(frame.bytes, None)));
+            return Ok(Some(Up::Publish(bytes, None)));
         }
         self.hub.tell_message(&message);
         if packet.qos == QoS::AtMostOnce {
@@ -467,7 +473,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             } else {
                 metrics.qos0_unarchived.add(1)
             }
-            return Ok(Some(Up::Forward(frame.bytes)));
+            return Ok(Some(Up::Forward(bytes)));
         }
         let pending = self.hub.archive().append(message).await.map_err(|error| {
             Refusal::new(
@@ -475,19 +481,17 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 format!("the message wasn't archived: {error}"),
             )
         })?;
-        Ok(Some(Up::Publish(frame.bytes, Some(pending))))
+        Ok(Some(Up::Publish(bytes, Some(pending))))
     }
 
-    fn refuse_publish(
+    async fn refuse_publish(
         &self,
         packet: &PublishPacket,
         refusal: Refusal,
     ) -> Result<Option<Up>, Refusal> {
-        self.hub.record(Occurrence::refused_publish(
-            &self.session,
-            &packet.topic_name,
-            &refusal,
-        ));
+        let topic = &packet.topic_name;
+        let occurrence = Occurrence::refused_publish(&self.session, topic, &refusal);
+        self.hub.record_in_turn(occurrence).await;
         let say = |properties: &mut mqtt5::Properties| {
             if self.session.info.problem_information {
                 properties.set_reason_string(refusal.text.clone());
@@ -515,7 +519,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             .map_err(|e| Refusal::malformed(&e))
     }
 
-    fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
+    async fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
         let Packet::Subscribe(packet) = self.decode(&frame)? else {
             return Err(Refusal::new(ReasonCode::MalformedPacket, "not a SUBSCRIBE"));
         };
@@ -536,20 +540,16 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 Ok(decision) => {
                     self.session
                         .with_filters(|filters| filters.insert(filter.filter.clone()));
-                    self.hub.record(Occurrence::subscribe(
-                        &self.session,
-                        &filter.filter,
-                        decision,
-                    ));
+                    let occurrence =
+                        Occurrence::subscribe(&self.session, &filter.filter, decision);
+                    self.hub.record_in_turn(occurrence).await;
                     allowed.push(filter.clone());
                     partial.codes.push(None);
                 }
                 Err(refusal) => {
-                    self.hub.record(Occurrence::refused_subscribe(
-                        &self.session,
-                        &filter.filter,
-                        &refusal,
-                    ));
+                    let occurrence =
+                        Occurrence::refused_subscribe(&self.session, &filter.filter, &refusal);
+                    self.hub.record_in_turn(occurrence).await;
                     partial.codes.push(Some(match refusal.code {
                         ReasonCode::TopicFilterInvalid => SubAckReasonCode::TopicFilterInvalid,
                         _ => SubAckReasonCode::NotAuthorized,

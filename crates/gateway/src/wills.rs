@@ -27,7 +27,7 @@ use mqtt5::{WillMessage, packet::publish::PublishPacket};
 use sealwire_archive::Message;
 use tokio::task::AbortHandle;
 
-use crate::{audit::Occurrence, engine::SESSION_EXPIRY_S, hub::Hub, session::Session};
+use crate::{audit::Occurrence, engine::SESSION_EXPIRY_S, hub::Hub, session::Session, stale};
 
 /// Wills that wait at a time.
 const WAITING_MAX: usize = 10_000;
@@ -56,6 +56,7 @@ impl Will {
         packet.retain = will.retain;
         will.properties
             .apply_to_publish_properties(&mut packet.properties);
+        stale::strip(&mut packet.properties);
         let delay_s = will.properties.will_delay_interval.unwrap_or(0);
         let delay_s = u64::from(delay_s.min(expiry_s)).min(SESSION_EXPIRY_S);
         Self {

@@ -508,3 +508,94 @@ async fn a_revocation_reaches_a_live_session_within_a_block() {
     assert!(times[ROUNDS - 1] < Duration::from_secs(5));
     scene.gateway.shutdown().await;
 }
+
+/// The value of the user property that flags a stale key, if there is one.
+fn flag(packet: &PublishPacket) -> Option<String> {
+    let value = packet.properties.get_user_property_value("sealwire-key");
+    value.map(str::to_owned)
+}
+
+#[tokio::test]
+async fn messages_under_a_key_that_a_former_reader_holds_are_flagged_until_it_is_rotated() {
+    let scene = scene().await;
+    let (world, topic) = (&scene.world, &scene.topic);
+    let former = world.user("former");
+    for reader in [&scene.reader, &former] {
+        let key = Some(&scene.key);
+        world.grant(&scene.owner, topic, reader, Rights::SUBSCRIBE, key);
+    }
+    let mut reader = scene.reader().await;
+    reader.subscribe(&[topic.as_str()]).await;
+    let mut old = {
+        let password = world.password(&scene.owner);
+        let login = options("acme.press-7")
+            .with_protocol_version(mqtt5::ProtocolVersion::V311)
+            .with_credentials("acme.press-7", password.as_bytes());
+        let (mut wire, _) = Wire::connect(scene.gateway.mqtt_addr, login).await;
+        let packet = mqtt5::packet::subscribe::SubscribePacket::new_v311(3)
+            .add_filter(topic.as_str(), QoS::AtMostOnce);
+        wire.send(Packet::Subscribe(packet)).await;
+        assert!(matches!(wire.next().await, Some(Packet::SubAck(_))));
+        wire
+    };
+    let mut owner = Wire::connect(
+        scene.gateway.mqtt_addr,
+        options("second").with_credentials("acme.press-7", world.password(&scene.owner).as_bytes()),
+    )
+    .await
+    .0;
+    owner.publish(topic.as_str(), &scene.payload(1)).await;
+    assert_eq!(flag(&reader.message().await), None);
+
+    // An operator takes the right back: it has no keys, and the owner didn't notice yet.
+    world.revoke_by_operator(&world.one, topic, &former.client);
+    let mut story = scene.gateway.story();
+    for sequence in 2..5 {
+        let payload = scene.payload(sequence);
+        owner.publish(topic.as_str(), &payload).await;
+        let message = reader.message().await;
+        assert_eq!(flag(&message).as_deref(), Some("stale"));
+        assert_eq!(message.payload, payload);
+    }
+    // MQTT 3.1.1 has no user properties: it gets the messages as they are.
+    for _ in 1..5 {
+        assert_eq!(old.message().await.properties, mqtt5::Properties::default());
+    }
+    eventually("counted", async || {
+        scene.gateway.metrics().delivered_stale.get() == 6
+    })
+    .await;
+    let mut heights = Vec::new();
+    while let Ok(event) = story.try_recv() {
+        if let Story::KeyStale { topic: t, height } = event {
+            assert_eq!(t, topic.as_str());
+            heights.push(height);
+        }
+    }
+    assert!(
+        !heights.is_empty() && common::all_different(&heights),
+        "{heights:?}"
+    );
+
+    let next = sealwire_sm::sm4::Key::generate(&mut rand::rng());
+    world.rotate(&scene.owner, topic, &next, &[&scene.owner, &scene.reader]);
+    // A publisher can't set the flag.
+    let mut packet = PublishPacket::new(
+        topic.as_str(),
+        sealed(&scene.owner, topic, &next, 1, 5, b"x"),
+        QoS::AtLeastOnce,
+    )
+    .with_packet_id(9);
+    let property = |name: &str| (name.to_owned(), "stale".to_owned());
+    let (name, value) = property("sealwire-key");
+    packet.properties.add_user_property(name, value);
+    let (name, value) = property("unit");
+    packet.properties.add_user_property(name, value);
+    owner.send(Packet::Publish(packet)).await;
+    let message = reader.message().await;
+    assert_eq!(flag(&message), None);
+    let unit = message.properties.get_user_property_value("unit");
+    assert_eq!(unit, Some("stale"), "other properties pass");
+    assert_eq!(scene.gateway.metrics().delivered_stale.get(), 6);
+    scene.gateway.shutdown().await;
+}

@@ -24,6 +24,7 @@ use crate::{
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
     rights::Refusal,
+    stale,
     story::Story,
 };
 
@@ -79,6 +80,12 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     return Err(FrameError::Malformed("the engine's PUBLISH".into()));
                 };
                 match rights.verdict(&self.hub, &self.session.client, head.topic) {
+                    Verdict::DeliverStale => {
+                        let metrics = self.hub.metrics();
+                        metrics.delivered.add(1);
+                        metrics.delivered_stale.add(1);
+                        self.flag_stale(frame, admitted).map(Some)
+                    }
                     Verdict::Deliver => {
                         self.hub.metrics().delivered.add(1);
                         Ok(Some(frame.bytes))
@@ -114,6 +121,23 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             }
             _ => Ok(Some(frame.bytes)),
         }
+    }
+
+    /// The PUBLISH with the mark that its topic's key is stale. MQTT 3.1.1 has no room for it; nor
+    /// has a packet that would be larger for it than the client takes (MQTT-3.1.2-24).
+    fn flag_stale(&self, frame: Frame, admitted: &Admitted) -> Result<Bytes, FrameError> {
+        if self.session.version != 5 {
+            return Ok(frame.bytes);
+        }
+        let Packet::Publish(mut packet) = frame.decode(5)? else {
+            return Ok(frame.bytes);
+        };
+        let (name, value) = (stale::PROPERTY.to_owned(), stale::VALUE.to_owned());
+        packet.properties.add_user_property(name, value);
+        let flagged = frame::encode(&Packet::Publish(packet))?;
+        let max_bytes = admitted.connect.properties.get_maximum_packet_size();
+        let fits = max_bytes.is_none_or(|max| flagged.len() <= max as usize);
+        Ok(if fits { flagged } else { frame.bytes })
     }
 
     /// Acknowledge to the engine, in the client's place, a message that the client may not see.
@@ -197,6 +221,8 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
 #[derive(Clone, Copy)]
 enum Verdict {
     Deliver,
+    /// Deliver, and say that the topic's key is stale.
+    DeliverStale,
     Withhold,
 }
 
@@ -223,7 +249,17 @@ impl Receiving {
             return verdict;
         }
         let verdict = match hub.may_receive(client, topic) {
-            Ok(_) => Verdict::Deliver,
+            Ok(decision) => {
+                let is_stale = decision.topic.is_some_and(|entry| {
+                    let name = topic.parse();
+                    name.is_ok_and(|name| hub.is_key_stale(&name, entry.mode))
+                });
+                if is_stale {
+                    Verdict::DeliverStale
+                } else {
+                    Verdict::Deliver
+                }
+            }
             Err(refusal) => {
                 self.tell_once(hub, client, topic, refusal);
                 Verdict::Withhold
