@@ -322,8 +322,7 @@ mod tests {
     fn a_burst_then_a_rate() {
         let mut door = Doorkeeper::new(rules());
         let press = client("acme.press");
-        let heard =
-            |door: &mut Doorkeeper, now_ms| door.knock(Some(&press), HERE, now_ms).is_ok();
+        let heard = |door: &mut Doorkeeper, now_ms| door.knock(Some(&press), HERE, now_ms).is_ok();
         let at_once = (0..20).filter(|_| heard(&mut door, 1_000)).count();
         assert_eq!(at_once, 10, "the client's burst");
         let after = (0..20).filter(|_| heard(&mut door, 3_000)).count();

@@ -5,8 +5,9 @@
 //! - The front door hands in one in-process pipe per admitted connection ([`Engine::attach`]).
 //!   The first packet on it is a CONNECT that the front door wrote: its client id is the engine's
 //!   *session name* and there is nothing left to authenticate.
-//! - The engine asks [`Rights`] once more for every publish (wills come only through here), every
-//!   new subscription and every subscription of a session that is resumed.
+//! - The engine asks [`Rights`] once more for every publish, every new subscription and every
+//!   subscription of a session that is resumed.
+//! - It never sees a will: [`crate::wills`] hands them in by [`Engine::publish`].
 //! - [`Engine::unsubscribe`] takes a live subscription away.
 //!
 //! Another broker fits behind this module if it takes a byte stream and has those hooks.
@@ -22,7 +23,7 @@ use mqtt5::{
         sys_topics::BrokerStats,
         transport::{BrokerTransport, WebSocketTransport},
     },
-    packet::connect::ConnectPacket,
+    packet::{connect::ConnectPacket, publish::PublishPacket},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
@@ -39,7 +40,7 @@ const LANE_MESSAGES: usize = 1_000;
 /// QoS 1 and 2 messages sent to a subscriber and not yet acknowledged.
 const OUTBOUND_INFLIGHT: u16 = 64;
 /// Longest a session without a connection is kept, in seconds.
-const SESSION_EXPIRY_S: u64 = 24 * 3600;
+pub const SESSION_EXPIRY_S: u64 = 24 * 3600;
 /// Subscriptions per session.
 const SUBSCRIPTIONS_MAX: usize = 256;
 /// Retained messages in total.
@@ -154,6 +155,19 @@ impl Engine {
                 tracing::debug!(%peer, %error, "engine closed the connection");
             }
         })
+    }
+
+    /// Route a message of a session that has no connection; rights were checked, and it is archived.
+    pub async fn publish(&self, session: &str, mut packet: PublishPacket) {
+        // As the engine does for a connection's own messages.
+        packet.properties.inject_sender(Some(client_of(session)));
+        packet.properties.inject_client_id(Some(session));
+        self.router.route_message(&packet, None).await;
+    }
+
+    /// Connections that the engine serves now.
+    pub async fn connections(&self) -> usize {
+        self.monitor.get_stats().await.current_connections
     }
 
     /// Filters that a session is subscribed to, as the engine keeps them.

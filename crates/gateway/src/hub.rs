@@ -2,18 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
 use sealwire_archive::{Archive, Kind, Message, WriteError};
 use sealwire_contracts::Decision;
-use sealwire_envelope::{CertId, ClientId, encode};
+use sealwire_envelope::{CertId, ClientId, TopicMode, TopicName, encode};
 use sealwire_sm::{Certificate, SecretKey};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     audit::Occurrence,
@@ -26,7 +23,9 @@ use crate::{
     replay::Replays,
     rights::{self, Publishable, Refusal},
     session::Session,
+    stale::StaleKeys,
     story::{STORY_BACKLOG, Story},
+    wills::Wills,
 };
 
 /// Tokens that are remembered until they expire; beyond it, logins by token are refused.
@@ -54,7 +53,9 @@ pub struct Hub {
     metrics: Metrics,
     story: broadcast::Sender<Story>,
     sessions: Sessions,
-    height: AtomicU64,
+    wills: Wills,
+    stale: StaleKeys,
+    heights: watch::Receiver<u64>,
     /// Tokens that were used.
     pub(crate) tokens: Replays,
     /// Signed requests that were used.
@@ -71,7 +72,7 @@ impl Hub {
         ledger: Arc<dyn Ledger>,
         archive: Archive,
     ) -> Self {
-        let height = *ledger.height().borrow();
+        let heights = ledger.height();
         let doorkeeper = Mutex::new(Doorkeeper::new(config.limits.doorkeeper));
         Self {
             config,
@@ -83,7 +84,9 @@ impl Hub {
             metrics: Metrics::default(),
             story: broadcast::channel(STORY_BACKLOG).0,
             sessions: Sessions::default(),
-            height: AtomicU64::new(height),
+            wills: Wills::default(),
+            stale: StaleKeys::default(),
+            heights,
             tokens: Replays::new(TOKENS_MAX),
             requests: Replays::new(REQUESTS_MAX),
             doorkeeper,
@@ -168,14 +171,14 @@ impl Hub {
         &self.sessions
     }
 
-    /// The height that live sessions were last checked against.
-    pub fn height(&self) -> u64 {
-        self.height.load(Ordering::Acquire)
+    /// Wills that wait for their time.
+    pub fn wills(&self) -> &Wills {
+        &self.wills
     }
 
-    /// The watcher has seen a new height.
-    pub fn set_height(&self, height: u64) {
-        self.height.store(height, Ordering::Release);
+    /// The finalised height. The view is never older than this.
+    pub fn height(&self) -> u64 {
+        *self.heights.borrow()
     }
 
     /// Listen to the story.
@@ -254,13 +257,32 @@ impl Hub {
     }
 
     /// See [`rights::receive`].
-    pub fn may_receive(&self, client: &ClientId, topic: &str) -> bool {
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn may_receive(&self, client: &ClientId, topic: &str) -> Result<Decision, Refusal> {
         rights::receive(&self.ledger.view(), client, topic, now_ms())
+    }
+
+    /// See [`StaleKeys::ask`].
+    pub fn is_key_stale(&self, topic: &TopicName, mode: TopicMode) -> bool {
+        self.stale.ask(self, topic, mode)
     }
 
     // ---- records -----------------------------------------------------------------------------
 
-    /// Record an occurrence; it is on its way to disk when this returns.
+    /// Record an occurrence that a client may cause as often as it likes: waits for room, so that
+    /// the client waits too.
+    pub async fn record_in_turn(&self, occurrence: Occurrence) {
+        let body = self.note(occurrence);
+        // The answer may be dropped: the entry is in the queue.
+        if let Err(error) = self.archive.enqueue(Kind::Event, body).await {
+            tracing::error!(%error, "a connection event wasn't recorded");
+        }
+    }
+
+    /// Record an occurrence that comes a bounded number of times per session or socket; it is on
+    /// its way to disk when this returns.
     pub fn record(&self, occurrence: Occurrence) {
         let body = self.note(occurrence);
         if let Err(body) = self.archive.try_enqueue(Kind::Event, body) {
@@ -344,6 +366,13 @@ impl Sessions {
     /// All of them.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Whether a session of this name lives, other than this one.
+    pub fn has_other(&self, session: &Session) -> bool {
+        self.lock()
+            .values()
+            .any(|other| other.id != session.id && other.name == session.name)
     }
 
     /// How many there are.

@@ -17,6 +17,8 @@
 //! | [`address`] | records addresses as keyed digests, where they are personal data |
 //! | [`rights`] | asks the verified ledger state, answers with a reason |
 //! | [`engine`] | the broker behind (the only module that knows which) |
+//! | [`wills`] | publishes for clients that went without a word |
+//! | [`stale`] | flags messages under a key that somebody without a right holds |
 //! | [`watch`] | ends sessions whose certificate or grant ended |
 //! | [`clerk`] | brings events, anchors and retrievals to the ledger, once |
 //! | [`http`] | hands out packages and records by signed request |
@@ -46,8 +48,10 @@ pub mod metrics;
 pub mod replay;
 pub mod rights;
 pub mod session;
+pub mod stale;
 pub mod story;
 pub mod watch;
+pub mod wills;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -284,6 +288,16 @@ impl Running {
         self.hub.sessions().len()
     }
 
+    /// Connections that the engine behind serves now; the same number, once nothing is under way.
+    pub async fn engine_connections(&self) -> usize {
+        self.hub.engine().connections().await
+    }
+
+    /// Wills that wait for their time.
+    pub fn wills(&self) -> usize {
+        self.hub.wills().len()
+    }
+
     /// The gateway's client id.
     pub fn client(&self) -> &ClientId {
         self.hub.client()
@@ -316,6 +330,11 @@ impl Running {
                 sessions = self.hub.sessions().len(),
                 "connections outlive the shutdown"
             );
+        }
+        // Sessions live in memory: with the gateway they end, and so does the wait of their wills.
+        let wills = tokio::time::timeout(SHUTDOWN_MAX, self.hub.wills().publish_all(&self.hub));
+        if wills.await.is_err() {
+            tracing::warn!("not all wills were published");
         }
         self.hub.engine().shutdown();
         for task in &mut self.tasks {

@@ -160,15 +160,29 @@ pub fn subscribe(
     Err(Refusal::decided(ReasonCode::NotAuthorized, what, decision))
 }
 
-/// May `client` receive a message on this topic now?
-pub fn receive(view: &View, client: &ClientId, topic: &str, now_ms: u64) -> bool {
-    topic.parse::<TopicName>().is_ok_and(|topic| {
-        view.decide(client, Action::Subscribe(&topic.to_filter()), now_ms)
-            .is_allowed()
-    })
+/// May `client` receive a message on this topic now? Whatever filter it is subscribed to: the right is
+/// asked for the topic itself, which may be another owner's by now.
+///
+/// # Errors
+/// [`Refusal`] if not.
+pub fn receive(
+    view: &View,
+    client: &ClientId,
+    topic: &str,
+    now_ms: u64,
+) -> Result<Decision, Refusal> {
+    let topic: TopicName = topic
+        .parse()
+        .map_err(|e| Refusal::new(ReasonCode::TopicNameInvalid, format!("{e}")))?;
+    let decision = view.decide(client, Action::Subscribe(&topic.to_filter()), now_ms);
+    if decision.is_allowed() {
+        return Ok(decision);
+    }
+    let what = format!("no right to receive {topic}");
+    Err(Refusal::decided(ReasonCode::NotAuthorized, what, decision))
 }
 
-/// May the engine publish there for this client (a will)?
+/// May the engine publish there for this client? Asked once more, behind the front door.
 pub fn publish_topic(view: &View, client: &ClientId, topic: &str, now_ms: u64) -> bool {
     topic.parse::<TopicName>().is_ok_and(|topic| {
         view.decide(client, Action::Publish(&topic), now_ms)

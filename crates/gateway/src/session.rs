@@ -18,8 +18,9 @@
 //! - everything else passes.
 //!
 //! # Down
-//! - Every PUBLISH is checked once more against the rights in force (a look-up per topic and
-//!   height): messages that were queued before a grant was revoked are withheld.
+//! - Every PUBLISH, whichever way it came (live, queued, retained, shared, a will), is checked once
+//!   more for its topic against the rights in force (once per topic, height and second): what was
+//!   queued before a grant ended is withheld, and so is what a filter matches that isn't granted.
 //!
 //! # End
 //! The watcher closes a session through [`Session::close`]; an MQTT 5 client gets a DISCONNECT with
@@ -64,6 +65,8 @@ use crate::{
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
     rights::{Publishable, Refusal},
+    stale,
+    wills::Will,
 };
 
 /// How long the engine may take to hand over what is left when a client went away.
@@ -141,6 +144,8 @@ impl Session {
 enum End {
     /// The client said goodbye.
     Normal,
+    /// The client said goodbye and wants its will published.
+    WithWill,
     /// The client went away.
     Gone,
     /// The engine closed it (session taken over, keep-alive ran out).
@@ -171,6 +176,8 @@ struct Line<W> {
     unacknowledged: watch::Sender<u32>,
     /// QoS 2 messages withheld, by packet id.
     withheld: Mutex<HashSet<u16>>,
+    /// How long the client wants its session kept, in seconds.
+    expiry_s: AtomicU32,
 }
 
 struct PartialSubAck {
@@ -183,7 +190,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// Serve an admitted connection until it ends.
 pub async fn serve<R, W>(
     hub: Arc<Hub>,
-    admitted: Admitted,
+    mut admitted: Admitted,
     mut from_client: FrameReader<R>,
     to_client: W,
     peer: SocketAddr,
@@ -207,7 +214,10 @@ pub async fn serve<R, W>(
         filters: Mutex::default(),
         closing,
     });
+    // In this order, so that a will of the same session that is about to wait is called off.
     hub.sessions().insert(session.clone());
+    hub.wills().call_off(&session.name);
+    let will = admitted.connect.will.take();
     let line = Line {
         hub: hub.clone(),
         session: session.clone(),
@@ -217,6 +227,13 @@ pub async fn serve<R, W>(
         pings: AtomicU32::new(0),
         unacknowledged: watch::channel(0).0,
         withheld: Mutex::default(),
+        expiry_s: AtomicU32::new(
+            admitted
+                .connect
+                .properties
+                .get_session_expiry_interval()
+                .unwrap_or(0),
+        ),
     };
     let end = {
         let down = line.down(engine_read, &admitted);
@@ -234,10 +251,12 @@ pub async fn serve<R, W>(
         }
     };
     line.finish(&end).await;
-    if !matches!(end, End::Normal) {
-        line.archive_will(&admitted.connect);
-    }
+    let expiry_s = line.expiry_s.load(Ordering::Relaxed);
     drop(line);
+    if let (Some(will), false) = (will, matches!(end, End::Normal)) {
+        let will = Will::new(session.clone(), will, expiry_s);
+        hub.wills().execute(&hub, will).await;
+    }
     hub.sessions().remove(session.id);
     hub.record(Occurrence::disconnect(&session, reason_of(&end)));
     if tokio::time::timeout(DRAIN, engine_task).await.is_err() {
@@ -259,6 +278,7 @@ async fn wait_for_close(close: &mut watch::Receiver<Option<Refusal>>) -> Refusal
 fn reason_of(end: &End) -> String {
     match end {
         End::Normal => "disconnected by the client".into(),
+        End::WithWill => "disconnected by the client, with its will".into(),
         End::Gone => "connection lost".into(),
         End::Engine => "closed by the broker: session taken over, keep-alive or protocol".into(),
         End::Closed(refusal) => refusal.text.clone(),
@@ -277,23 +297,6 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             let _ = tokio::time::timeout(LAST_WRITE, write).await;
         }
         let _ = tokio::time::timeout(LAST_WRITE, out.shutdown()).await;
-    }
-
-    /// The engine publishes the will of a client that went without a word. It is archived best
-    /// effort, as the engine can't be told to wait; a delayed will may be called off, so it isn't.
-    fn archive_will(&self, connect: &ConnectPacket) {
-        let Some(will) = &connect.will else { return };
-        if will.properties.will_delay_interval.unwrap_or(0) > 0 {
-            return;
-        }
-        let packet = PublishPacket::new(will.topic.clone(), will.payload.clone(), will.qos);
-        let Ok(allowed) = self.hub.may_publish(&self.session.client, &packet) else {
-            return;
-        };
-        let message = self.message(allowed, &packet);
-        if !self.hub.archive().append_best_effort(message) {
-            tracing::warn!(client = %self.session.client, "a will wasn't archived");
-        }
     }
 
     fn message(&self, allowed: Publishable, packet: &PublishPacket) -> Message {
@@ -350,7 +353,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             };
             let next = match frame.packet_type() {
                 Some(PacketType::Publish) => self.publish(frame, &mut received).await,
-                Some(PacketType::Subscribe) => self.subscribe(frame),
+                Some(PacketType::Subscribe) => self.subscribe(frame).await,
                 Some(PacketType::Unsubscribe) => self.unsubscribe(frame),
                 Some(PacketType::PubRel) => {
                     if let Some(id) = frame.ack_id() {
@@ -359,8 +362,11 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     Ok(Some(Up::Forward(frame.bytes)))
                 }
                 Some(PacketType::Disconnect) => {
-                    let _ = queue.send(Up::Forward(frame.bytes)).await;
-                    return End::Normal;
+                    let end = self.goodbye(&frame).unwrap_or_else(End::Closed);
+                    if !matches!(end, End::Closed(_)) {
+                        let _ = queue.send(Up::Forward(frame.bytes)).await;
+                    }
+                    return end;
                 }
                 Some(PacketType::Auth) => Err(Refusal::new(
                     ReasonCode::ProtocolError,
@@ -437,13 +443,18 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         frame: Frame,
         received: &mut HashSet<u16>,
     ) -> Result<Option<Up>, Refusal> {
-        let Packet::Publish(packet) = self.decode(&frame)? else {
+        let Packet::Publish(mut packet) = self.decode(&frame)? else {
             return Err(Refusal::new(ReasonCode::MalformedPacket, "not a PUBLISH"));
+        };
+        let bytes = if stale::strip(&mut packet.properties) {
+            frame::encode(&Packet::Publish(packet.clone())).map_err(|e| Refusal::malformed(&e))?
+        } else {
+            frame.bytes
         };
         self.hub.metrics().messages.add(1);
         let allowed = match self.hub.may_publish(&self.session.client, &packet) {
             Ok(allowed) => allowed,
-            Err(refusal) => return self.refuse_publish(&packet, refusal),
+            Err(refusal) => return self.refuse_publish(&packet, refusal).await,
         };
         let message = self.message(allowed, &packet);
         let repeated = match (packet.qos, packet.packet_id) {
@@ -451,7 +462,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             _ => false,
         };
         if repeated {
-            return Ok(Some(Up::Publish(frame.bytes, None)));
+            return Ok(Some(Up::Publish(bytes, None)));
         }
         self.hub.tell_message(&message);
         if packet.qos == QoS::AtMostOnce {
@@ -462,7 +473,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             } else {
                 metrics.qos0_unarchived.add(1)
             }
-            return Ok(Some(Up::Forward(frame.bytes)));
+            return Ok(Some(Up::Forward(bytes)));
         }
         let pending = self.hub.archive().append(message).await.map_err(|error| {
             Refusal::new(
@@ -470,19 +481,17 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 format!("the message wasn't archived: {error}"),
             )
         })?;
-        Ok(Some(Up::Publish(frame.bytes, Some(pending))))
+        Ok(Some(Up::Publish(bytes, Some(pending))))
     }
 
-    fn refuse_publish(
+    async fn refuse_publish(
         &self,
         packet: &PublishPacket,
         refusal: Refusal,
     ) -> Result<Option<Up>, Refusal> {
-        self.hub.record(Occurrence::refused_publish(
-            &self.session,
-            &packet.topic_name,
-            &refusal,
-        ));
+        let topic = &packet.topic_name;
+        let occurrence = Occurrence::refused_publish(&self.session, topic, &refusal);
+        self.hub.record_in_turn(occurrence).await;
         let say = |properties: &mut mqtt5::Properties| {
             if self.session.info.problem_information {
                 properties.set_reason_string(refusal.text.clone());
@@ -510,7 +519,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             .map_err(|e| Refusal::malformed(&e))
     }
 
-    fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
+    async fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
         let Packet::Subscribe(packet) = self.decode(&frame)? else {
             return Err(Refusal::new(ReasonCode::MalformedPacket, "not a SUBSCRIBE"));
         };
@@ -531,20 +540,15 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 Ok(decision) => {
                     self.session
                         .with_filters(|filters| filters.insert(filter.filter.clone()));
-                    self.hub.record(Occurrence::subscribe(
-                        &self.session,
-                        &filter.filter,
-                        decision,
-                    ));
+                    let occurrence = Occurrence::subscribe(&self.session, &filter.filter, decision);
+                    self.hub.record_in_turn(occurrence).await;
                     allowed.push(filter.clone());
                     partial.codes.push(None);
                 }
                 Err(refusal) => {
-                    self.hub.record(Occurrence::refused_subscribe(
-                        &self.session,
-                        &filter.filter,
-                        &refusal,
-                    ));
+                    let occurrence =
+                        Occurrence::refused_subscribe(&self.session, &filter.filter, &refusal);
+                    self.hub.record_in_turn(occurrence).await;
                     partial.codes.push(Some(match refusal.code {
                         ReasonCode::TopicFilterInvalid => SubAckReasonCode::TopicFilterInvalid,
                         _ => SubAckReasonCode::NotAuthorized,
@@ -588,6 +592,22 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             }
         });
         Ok(Some(Up::Forward(frame.bytes)))
+    }
+
+    fn goodbye(&self, frame: &Frame) -> Result<End, Refusal> {
+        let Packet::Disconnect(packet) = self.decode(frame)? else {
+            return Err(Refusal::new(
+                ReasonCode::MalformedPacket,
+                "not a DISCONNECT",
+            ));
+        };
+        if let Some(expiry_s) = packet.properties.get_session_expiry_interval() {
+            self.expiry_s.store(expiry_s, Ordering::Relaxed);
+        }
+        Ok(match packet.reason_code {
+            ReasonCode::DisconnectWithWillMessage => End::WithWill,
+            _ => End::Normal,
+        })
     }
 
     fn decode(&self, frame: &Frame) -> Result<Packet, Refusal> {

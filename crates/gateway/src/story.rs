@@ -67,6 +67,25 @@ pub enum Story {
         /// To what.
         filter: String,
     },
+    /// Somebody without a right holds the key of a topic on which messages are delivered; told once
+    /// per topic and height.
+    KeyStale {
+        /// The topic.
+        topic: String,
+        /// The height.
+        height: u64,
+    },
+    /// Messages on a topic are withheld from a subscriber; told once per session and topic.
+    Withheld {
+        /// From whom.
+        client: ClientId,
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
+        /// Height that decided.
+        height: u64,
+    },
     /// A live session was ended because a right ended.
     SessionEnded {
         /// Whose.

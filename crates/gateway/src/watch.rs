@@ -33,7 +33,6 @@ pub async fn watch(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
         }
         let height = *heights.borrow_and_update();
-        hub.set_height(height);
         for session in hub.sessions().all() {
             check(&hub, &session, height).await;
         }

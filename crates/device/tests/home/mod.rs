@@ -51,6 +51,7 @@ pub fn make(dir: &Path, address: &str) {
         https: None,
     };
     let peers = Peers {
+        desk: None,
         ledger: vec![format!("http://{address}")],
         gateways: vec![gateway],
     };

@@ -1,6 +1,9 @@
 //! The way down: what the engine sends, and what of it reaches the client.
 
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::Ordering,
+};
 
 use bytes::{Bytes, BytesMut};
 use mqtt5::{
@@ -21,9 +24,11 @@ use crate::{
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
     rights::Refusal,
+    stale,
+    story::Story,
 };
 
-/// Topics whose right to receive a session remembers until the next height.
+/// Topics whose right to receive a session remembers at a time, and of whose loss it tells.
 const REMEMBERED_TOPICS: usize = 256;
 
 impl<W: AsyncWrite + Unpin + Send> Line<W> {
@@ -74,13 +79,23 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 let Some(head) = frame.publish_head() else {
                     return Err(FrameError::Malformed("the engine's PUBLISH".into()));
                 };
-                if rights.may_receive(&self.hub, &self.session.client, head.topic) {
-                    self.hub.metrics().delivered.add(1);
-                    return Ok(Some(frame.bytes));
+                match rights.verdict(&self.hub, &self.session.client, head.topic) {
+                    Verdict::DeliverStale => {
+                        let metrics = self.hub.metrics();
+                        metrics.delivered.add(1);
+                        metrics.delivered_stale.add(1);
+                        self.flag_stale(frame, admitted).map(Some)
+                    }
+                    Verdict::Deliver => {
+                        self.hub.metrics().delivered.add(1);
+                        Ok(Some(frame.bytes))
+                    }
+                    Verdict::Withhold => {
+                        self.hub.metrics().withheld.add(1);
+                        self.withhold(head.qos, head.packet_id).await?;
+                        Ok(None)
+                    }
                 }
-                self.hub.metrics().withheld.add(1);
-                self.withhold(head.qos, head.packet_id).await?;
-                Ok(None)
             }
             Some(PacketType::PubAck | PacketType::PubRec) => {
                 self.unacknowledged
@@ -106,6 +121,23 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             }
             _ => Ok(Some(frame.bytes)),
         }
+    }
+
+    /// The PUBLISH with the mark that its topic's key is stale. MQTT 3.1.1 has no room for it; nor
+    /// has a packet that would be larger for it than the client takes (MQTT-3.1.2-24).
+    fn flag_stale(&self, frame: Frame, admitted: &Admitted) -> Result<Bytes, FrameError> {
+        if self.session.version != 5 {
+            return Ok(frame.bytes);
+        }
+        let Packet::Publish(mut packet) = frame.decode(5)? else {
+            return Ok(frame.bytes);
+        };
+        let (name, value) = (stale::PROPERTY.to_owned(), stale::VALUE.to_owned());
+        packet.properties.add_user_property(name, value);
+        let flagged = frame::encode(&Packet::Publish(packet))?;
+        let max_bytes = admitted.connect.properties.get_maximum_packet_size();
+        let fits = max_bytes.is_none_or(|max| flagged.len() <= max as usize);
+        Ok(if fits { flagged } else { frame.bytes })
     }
 
     /// Acknowledge to the engine, in the client's place, a message that the client may not see.
@@ -185,25 +217,68 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
     }
 }
 
-/// What a session may receive, remembered until the next height.
+/// What becomes of a message.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Deliver,
+    /// Deliver, and say that the topic's key is stale.
+    DeliverStale,
+    Withhold,
+}
+
+/// What a session may receive. Remembered until the next height, because blocks change rights, and
+/// no longer than a second, because rights also end by the clock.
 #[derive(Default)]
 struct Receiving {
     height: u64,
-    topics: HashMap<String, bool>,
+    time_s: u64,
+    topics: HashMap<String, Verdict>,
+    /// Topics of which it was told that their messages are withheld.
+    told: HashSet<String>,
 }
 
 impl Receiving {
-    fn may_receive(&mut self, hub: &Hub, client: &ClientId, topic: &str) -> bool {
-        let height = hub.height();
-        if height != self.height || self.topics.len() >= REMEMBERED_TOPICS {
+    fn verdict(&mut self, hub: &Hub, client: &ClientId, topic: &str) -> Verdict {
+        let (height, time_s) = (hub.height(), crate::now_ms() / 1000);
+        let is_old = (height, time_s) != (self.height, self.time_s);
+        if is_old || self.topics.len() >= REMEMBERED_TOPICS {
             self.topics.clear();
-            self.height = height;
+            (self.height, self.time_s) = (height, time_s);
         }
-        if let Some(&allowed) = self.topics.get(topic) {
-            return allowed;
+        if let Some(&verdict) = self.topics.get(topic) {
+            return verdict;
         }
-        let allowed = hub.may_receive(client, topic);
-        self.topics.insert(topic.to_owned(), allowed);
-        allowed
+        let verdict = match hub.may_receive(client, topic) {
+            Ok(decision) => {
+                let is_stale = decision.topic.is_some_and(|entry| {
+                    let name = topic.parse();
+                    name.is_ok_and(|name| hub.is_key_stale(&name, entry.mode))
+                });
+                if is_stale {
+                    Verdict::DeliverStale
+                } else {
+                    Verdict::Deliver
+                }
+            }
+            Err(refusal) => {
+                self.tell_once(hub, client, topic, refusal);
+                Verdict::Withhold
+            }
+        };
+        self.topics.insert(topic.to_owned(), verdict);
+        verdict
+    }
+
+    fn tell_once(&mut self, hub: &Hub, client: &ClientId, topic: &str, refusal: Refusal) {
+        if self.told.len() >= REMEMBERED_TOPICS || !self.told.insert(topic.to_owned()) {
+            return;
+        }
+        tracing::info!(%client, topic, reason = %refusal.text, "messages are withheld");
+        hub.tell(Story::Withheld {
+            client: client.clone(),
+            topic: topic.to_owned(),
+            reason: refusal.text,
+            height: refusal.height,
+        });
     }
 }

@@ -1,6 +1,8 @@
 //! A consortium in memory: real contracts, no consensus. Each submitted transaction is a block.
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
+pub mod calls;
+pub mod scene;
 pub mod wire;
 
 use std::{
@@ -465,7 +467,7 @@ impl World {
     }
 }
 
-fn seal_to(person: &Person, key: &sm4::Key) -> Blob {
+pub fn seal_to(person: &Person, key: &sm4::Key) -> Blob {
     Blob(person.key.public_key().seal(&mut rand::rng(), key.expose()))
 }
 
