@@ -145,7 +145,10 @@ async fn a_token_admits_once() {
 #[tokio::test]
 async fn tokens_are_refused() {
     let world = World::new();
-    let gateway = world.gateway().await;
+    let mut config = world.config();
+    // So many wrong ones in a row would lock the client out.
+    config.limits.doorkeeper.failures_max = 100;
+    let gateway = world.gateway_with(config).await;
     let addr = gateway.mqtt_addr;
     let device = world.device("press-7");
     let other = world.device("press-8");
@@ -341,4 +344,44 @@ async fn four_hundred_devices_stay_connected_and_are_all_in_blocks() {
     .await;
     drop(wires);
     gateway.shutdown().await;
+}
+
+/// Five wrong passwords, and the sixth isn't looked at; not even a right one, for a while.
+#[tokio::test]
+async fn failed_logins_lock_out_and_are_recorded_once() {
+    let world = World::new();
+    let gateway = world.gateway().await;
+    let addr = gateway.mqtt_addr;
+    let device = world.device("press-7");
+    for _ in 0..5 {
+        let (_, ack) = Wire::token(addr, "acme.press-7", "guess").await;
+        refused(&ack, ReasonCode::BadUsernameOrPassword, "isn't a token");
+    }
+    let right = Token::sign(world.token(&device), &device.key).to_text();
+    for _ in 0..20 {
+        let (_, ack) = Wire::token(addr, "acme.press-7", &right).await;
+        refused(&ack, ReasonCode::ConnectionRateExceeded, "try again later");
+    }
+    assert_eq!(gateway.metrics().lockouts.get(), 1);
+    assert_eq!(gateway.metrics().logins_turned.get(), 20);
+    // Another client at the same address is heard.
+    let other = world.device("press-8");
+    let token = Token::sign(world.token(&other), &other.key).to_text();
+    let (_, ack) = Wire::token(addr, "acme.press-8", &token).await;
+    assert_eq!(ack.reason_code, ReasonCode::Success);
+    // Five refusals and the lock-out are on the ledger; twenty knocks aren't.
+    let events = |kind| {
+        let view = world.ledger.view();
+        let page = sealwire_contracts::Page::default();
+        let client = "acme.press-7".parse().unwrap();
+        view.events_of(&client, Some(kind), &page).value.len()
+    };
+    for _ in 0..100 {
+        if events(EventKind::LockedOut) == 1 && events(EventKind::ConnectRefused) >= 5 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(events(EventKind::LockedOut), 1);
+    assert_eq!(events(EventKind::ConnectRefused), 5);
 }
