@@ -197,7 +197,7 @@ fn calls() -> Vec<Call> {
 }
 
 fn transactions() -> Vec<Transaction> {
-    calls()
+    let mut all: Vec<Transaction> = calls()
         .into_iter()
         .map(|call| {
             let body = TxBody {
@@ -208,6 +208,22 @@ fn transactions() -> Vec<Transaction> {
                 call,
             };
             Transaction::sign(body, &key(9))
+        })
+        .collect();
+    all.extend(pinned_transactions());
+    all
+}
+
+/// One of each call there is: the vectors have them all.
+fn pinned_transactions() -> Vec<Transaction> {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../vectors/transaction.json")).expect("JSON");
+    let examples = vectors.as_object().expect("a map").values();
+    examples
+        .map(|example| {
+            let digits = example["transaction"].as_str().expect("hexadecimal");
+            let bytes = hex::decode(digits).expect("hexadecimal");
+            Transaction::from_bytes(&bytes).expect("a transaction")
         })
         .collect()
 }
