@@ -6,6 +6,7 @@
 mod bindings;
 mod guide;
 mod harness;
+mod identity;
 mod kill;
 mod peers;
 mod rights;
