@@ -16,6 +16,9 @@
 //!    its expiry height passed without it: no block ever will hold it, so the entries are free for
 //!    another transaction.
 //!
+//! Beside the outbox lies what would have to be said of every open session if the program stopped
+//! without notice ([`Archive::enqueue_opened`]); the next one says it ([`Archive::open_sessions`]).
+//!
 //! # Invariants
 //! - What `append` answered with `Ok` is on disk (`synchronous = FULL`).
 //! - Queue and memory are bounded: [`QUEUE_COMMANDS`], [`QUEUE_BYTES`].
@@ -37,7 +40,7 @@ use sealwire_envelope::{ClientId, TopicName};
 use sealwire_sm::Sm3Digest;
 use sqlx::SqlitePool;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
-use writer::{Command, Done, Writer};
+use writer::{Command, Done, Session, Writer};
 
 /// SQLite failed to read.
 pub use sqlx::Error as ReadError;
@@ -278,6 +281,41 @@ impl Archive {
         self.send(|done| Command::Enqueue {
             kind,
             body,
+            session: None,
+            done: Some(done),
+        })
+        .await
+    }
+
+    /// Add the event that a session was opened to the outbox, and keep `last_words` beside it until
+    /// [`Archive::enqueue_closed`]: the event to record if this program stops without notice.
+    ///
+    /// # Errors
+    /// [`WriteError::Closed`] if the archive is closed.
+    pub async fn enqueue_opened(
+        &self,
+        id: u64,
+        body: Vec<u8>,
+        last_words: Vec<u8>,
+    ) -> Result<Pending<()>, WriteError> {
+        self.send(|done| Command::Enqueue {
+            kind: Kind::Event,
+            body,
+            session: Some(Session::Opened { id, last_words }),
+            done: Some(done),
+        })
+        .await
+    }
+
+    /// Add the event that a session was closed to the outbox, and forget its last words.
+    ///
+    /// # Errors
+    /// [`WriteError::Closed`] if the archive is closed.
+    pub async fn enqueue_closed(&self, id: u64, body: Vec<u8>) -> Result<Pending<()>, WriteError> {
+        self.send(|done| Command::Enqueue {
+            kind: Kind::Event,
+            body,
+            session: Some(Session::Closed { id }),
             done: Some(done),
         })
         .await
@@ -291,6 +329,7 @@ impl Archive {
         let command = Command::Enqueue {
             kind,
             body,
+            session: None,
             done: None,
         };
         self.commands

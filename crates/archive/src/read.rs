@@ -227,6 +227,20 @@ impl Archive {
             .collect()
     }
 
+    /// Sessions that were opened and not closed, by number, each with the event to record for it.
+    /// Read when a program starts, they are those that the one before it left behind.
+    ///
+    /// # Errors
+    /// An SQLite error.
+    pub async fn open_sessions(&self) -> Result<Vec<(u64, Vec<u8>)>, sqlx::Error> {
+        let rows = sqlx::query("SELECT id, last_words FROM sessions ORDER BY id")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get::<i64, _>(0)? as u64, row.try_get(1)?)))
+            .collect()
+    }
+
     /// Transactions that were bound and aren't settled or released.
     ///
     /// # Errors

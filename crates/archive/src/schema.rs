@@ -14,7 +14,7 @@ use sqlx::{
 use crate::OpenError;
 
 /// Version of the tables, kept in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Connections that read.
 const READERS: u32 = 2;
 /// Page cache of one connection, in KiB.
@@ -70,6 +70,14 @@ CREATE TABLE transactions (
 ) STRICT;
 ";
 
+/// What version 2 adds.
+const SESSIONS: &str = "
+CREATE TABLE sessions (
+    id          INTEGER PRIMARY KEY,              -- number of the session in the program that opened it
+    last_words  BLOB NOT NULL                     -- event to record if that program stops without notice
+) STRICT;
+";
+
 pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -95,11 +103,13 @@ pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, OpenError> {
         .await
         .map_err(failed)?;
     match version {
-        0 => {
-            let create = "BEGIN IMMEDIATE";
-            db.execute(create).await.map_err(failed)?;
-            db.execute(TABLES).await.map_err(failed)?;
-            db.execute("PRAGMA user_version = 1")
+        0 | 1 => {
+            db.execute("BEGIN IMMEDIATE").await.map_err(failed)?;
+            if version == 0 {
+                db.execute(TABLES).await.map_err(failed)?;
+            }
+            db.execute(SESSIONS).await.map_err(failed)?;
+            db.execute("PRAGMA user_version = 2")
                 .await
                 .map_err(failed)?;
             db.execute("COMMIT").await.map_err(failed)?;

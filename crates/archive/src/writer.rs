@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Enqueue {
         kind: Kind,
         body: Vec<u8>,
+        session: Option<Session>,
         done: Option<Done<()>>,
     },
     /// Close the packages that are older than `age_ms` at `now_ms`.
@@ -66,6 +67,12 @@ pub(crate) enum Command {
     },
     /// The transaction never will be, or was refused: its entries are free again.
     Release { id: Sm3Digest, done: Done<()> },
+}
+
+/// What an outbox entry says of a session, committed with it.
+pub(crate) enum Session {
+    Opened { id: u64, last_words: Vec<u8> },
+    Closed { id: u64 },
 }
 
 /// An answer that waits for the commit.
@@ -216,9 +223,17 @@ impl Writer {
                     self.append(message, leaf, closed).await?;
                 }
             }
-            Command::Enqueue { kind, body, done } => {
+            Command::Enqueue {
+                kind,
+                body,
+                session,
+                done,
+            } => {
                 answers.extend(done.map(Answer::Unit));
                 if step == Step::Do {
+                    if let Some(session) = session {
+                        note_session(&mut self.db, session).await?;
+                    }
                     enqueue(&mut self.db, kind, &body).await?;
                 }
             }
@@ -494,6 +509,18 @@ async fn enqueue(db: &mut SqliteConnection, kind: Kind, body: &[u8]) -> Result<(
         .execute(db)
         .await
         .map(drop)
+}
+
+async fn note_session(db: &mut SqliteConnection, session: Session) -> Result<(), sqlx::Error> {
+    let query = match session {
+        Session::Opened { id, last_words } => {
+            sqlx::query("INSERT OR REPLACE INTO sessions (id, last_words) VALUES (?1, ?2)")
+                .bind(id as i64)
+                .bind(last_words)
+        }
+        Session::Closed { id } => sqlx::query("DELETE FROM sessions WHERE id = ?1").bind(id as i64),
+    };
+    query.execute(db).await.map(drop)
 }
 
 async fn bind(

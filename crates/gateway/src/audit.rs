@@ -226,6 +226,15 @@ impl Occurrence {
     }
 }
 
+/// What is said of a session that this event opened, if the gateway stops without notice.
+pub(crate) fn last_words(opened: &ConnectionEvent) -> ConnectionEvent {
+    ConnectionEvent {
+        kind: EventKind::Disconnected,
+        reason: "the gateway stopped without notice".into(),
+        ..opened.clone()
+    }
+}
+
 fn because(event: &mut ConnectionEvent, refusal: &Refusal) {
     event.reason = cut(refusal.text.clone());
     event.grant = refusal.grant.clone().map(Into::into);

@@ -42,7 +42,7 @@ const OUTBOUND_INFLIGHT: u16 = 64;
 /// Longest a session without a connection is kept, in seconds.
 pub const SESSION_EXPIRY_S: u64 = 24 * 3600;
 /// Subscriptions per session.
-const SUBSCRIPTIONS_MAX: usize = 256;
+pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Retained messages in total.
 const RETAINED_MAX: usize = 100_000;
 /// Time between two sweeps of expired sessions.

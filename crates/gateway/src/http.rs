@@ -24,7 +24,7 @@ use axum::{
     extract::{OriginalUri, Path, Query, State},
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use sealwire_archive::{Kind, PackageError, PackageRow};
 use sealwire_contracts::{Action, entry::GrantEntry};
@@ -135,14 +135,29 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The routes.
+/// The routes; each needs its row in the test that writes `docs/rights-http.md`.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Hub>>)> {
+    vec![
+        ("/v1/status", get(status)),
+        ("/metrics", get(metrics)),
+        ("/v1/packages", get(packages)),
+        ("/v1/packages/{package}", get(package)),
+        ("/v1/packages/{package}/records/{index}", get(record)),
+    ]
+}
+
+/// The paths of all routes.
+pub fn paths() -> Vec<&'static str> {
+    routes().into_iter().map(|(path, _)| path).collect()
+}
+
+/// The router over all routes.
 pub fn router(hub: Arc<Hub>) -> Router {
-    Router::new()
-        .route("/v1/status", get(status))
-        .route("/metrics", get(metrics))
-        .route("/v1/packages", get(packages))
-        .route("/v1/packages/{package}", get(package))
-        .route("/v1/packages/{package}/records/{index}", get(record))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, handler)| {
+            router.route(path, handler)
+        })
         .fallback(|uri: axum::http::Uri| async move {
             Problem::not_found(cut(format!("there is no {}", uri.path())))
         })
@@ -517,7 +532,8 @@ async fn record(
     hand_out(&hub, &reader, &row, Some(index), body).await
 }
 
-/// The package, if the reader may read its topic. Who may not can't tell it from one that isn't.
+/// The package, if the reader may read its topic. That a package is here is no secret: its anchor is
+/// on the ledger.
 async fn find(hub: &Hub, reader: &Reader, id: &str) -> Result<(PackageRow, Range), Problem> {
     let id: PackageId = id
         .parse()

@@ -6,14 +6,14 @@ use std::{
 };
 
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
-use sealwire_archive::{Archive, Kind, Message, WriteError};
+use sealwire_archive::{Archive, Kind, Message, ReadError, WriteError};
 use sealwire_contracts::Decision;
-use sealwire_envelope::{CertId, ClientId, TopicMode, TopicName, encode};
+use sealwire_envelope::{CertId, ClientId, ConnectionEvent, TopicMode, TopicName, decode, encode};
 use sealwire_sm::{Certificate, SecretKey};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    audit::Occurrence,
+    audit::{self, Occurrence},
     config::{Config, Limits},
     doorkeeper::Doorkeeper,
     engine::{self, Engine, Rights},
@@ -40,6 +40,17 @@ pub struct Keys {
     pub secret: SecretKey,
     /// Its certificate, role `gateway`.
     pub certificate: Certificate,
+}
+
+/// The sessions that were left behind aren't recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum LeftError {
+    /// The archive can't be read.
+    #[error("the archive's open sessions can't be read")]
+    Read(#[from] ReadError),
+    /// Nor written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// The shared part.
@@ -297,17 +308,60 @@ impl Hub {
         }
     }
 
-    /// Record an occurrence and wait until it is on disk.
+    /// Record that a session was opened and wait until it is on disk, with what to say of it if
+    /// this program stops without notice.
     ///
     /// # Errors
     /// [`WriteError`] if it isn't.
-    pub async fn record_durably(&self, occurrence: Occurrence) -> Result<(), WriteError> {
+    pub async fn record_opened(
+        &self,
+        session: u64,
+        occurrence: Occurrence,
+    ) -> Result<(), WriteError> {
+        let last_words = self.sealed(audit::last_words(&occurrence.event));
         let body = self.note(occurrence);
         self.archive
-            .enqueue(Kind::Event, body)
+            .enqueue_opened(session, body, encode(&last_words))
             .await?
             .durable()
             .await
+    }
+
+    /// Record that a session was closed; waits for room.
+    pub async fn record_closed(&self, session: u64, occurrence: Occurrence) {
+        let body = self.note(occurrence);
+        if let Err(error) = self.archive.enqueue_closed(session, body).await {
+            tracing::error!(%error, "the end of a session wasn't recorded");
+        }
+    }
+
+    /// Record the end of the sessions that a gateway before this one left behind: how many.
+    ///
+    /// # Errors
+    /// [`LeftError`] if they can't be read, or not recorded.
+    pub async fn record_left_behind(&self) -> Result<usize, LeftError> {
+        let left = self.archive.open_sessions().await?;
+        let count = left.len();
+        let mut pending = Vec::with_capacity(count);
+        for (session, last_words) in left {
+            let body = match decode::<ConnectionEvent>(&last_words) {
+                // Nobody knows when it ended; now is when it is known that it did.
+                Ok(event) => encode(&ConnectionEvent {
+                    time_ms: now_ms(),
+                    ..event
+                }),
+                Err(error) => {
+                    tracing::error!(%error, session, "the last words of a session can't be read");
+                    continue;
+                }
+            };
+            self.metrics.events.add(1);
+            pending.push(self.archive.enqueue_closed(session, body).await?);
+        }
+        for pending in pending {
+            pending.durable().await?;
+        }
+        Ok(count)
     }
 
     fn note(&self, occurrence: Occurrence) -> Vec<u8> {
@@ -315,13 +369,17 @@ impl Hub {
         if let Some(story) = occurrence.story {
             self.tell(story);
         }
-        let mut event = occurrence.event;
+        encode(&self.sealed(occurrence.event))
+    }
+
+    /// With the address as it is recorded.
+    fn sealed(&self, mut event: ConnectionEvent) -> ConnectionEvent {
         if let Some(key) = &self.config.address_key
             && let Ok(address) = event.address.parse()
         {
             event.address = key.seal(address);
         }
-        encode(&event)
+        event
     }
 }
 

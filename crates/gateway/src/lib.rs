@@ -28,7 +28,8 @@
 //! - A QoS 1 or 2 message is acknowledged after it is on disk in the archive.
 //! - Nobody is admitted, published for or delivered to without a rule of the verified state that
 //!   allows it; every decision names its reason.
-//! - A connection event that happened is on disk until a block holds it.
+//! - A connection event that happened is on disk until a block holds it. A session that was recorded
+//!   as opened is recorded as closed, by the next start if this one ends without notice.
 //! - The gateway never sees a key of a sealed topic.
 
 pub mod address;
@@ -102,6 +103,9 @@ pub enum StartError {
     /// The archive.
     #[error(transparent)]
     Archive(#[from] sealwire_archive::OpenError),
+    /// The archive, of the sessions that the gateway before this one left behind.
+    #[error(transparent)]
+    Left(#[from] hub::LeftError),
     /// The broker engine.
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
@@ -143,6 +147,13 @@ impl Gateway {
             .get_or_insert_with(|| format!("http://{http_addr}"));
         let tls_config = config.tls.clone();
         let hub = Arc::new(Hub::new(config, keys, client, ledger, archive));
+        let left = hub.record_left_behind().await?;
+        if left > 0 {
+            tracing::warn!(
+                sessions = left,
+                "a gateway before this one stopped without notice"
+            );
+        }
         let engine = engine::Engine::start(
             engine::EngineLimits {
                 packet_bytes_max: limits.packet_bytes_max(),

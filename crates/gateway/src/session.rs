@@ -53,6 +53,7 @@ use mqtt5::{
     types::ReasonCode,
 };
 use sealwire_archive::{Message, Pending};
+use sealwire_contracts::Decision;
 use sealwire_envelope::{CertId, ClientId};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, WriteHalf},
@@ -61,10 +62,10 @@ use tokio::{
 
 use crate::{
     audit::{ConnectInfo, Occurrence},
-    engine::{self, PIPE_BYTES},
+    engine::{self, PIPE_BYTES, SUBSCRIPTIONS_MAX},
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
-    rights::{Publishable, Refusal},
+    rights::{Publishable, Refusal, cut},
     stale,
     wills::Will,
 };
@@ -257,8 +258,10 @@ pub async fn serve<R, W>(
         let will = Will::new(session.clone(), will, expiry_s);
         hub.wills().execute(&hub, will).await;
     }
+    // A shutdown waits for the sessions, so for their records too.
+    let occurrence = Occurrence::disconnect(&session, reason_of(&end));
+    hub.record_closed(session.id, occurrence).await;
     hub.sessions().remove(session.id);
-    hub.record(Occurrence::disconnect(&session, reason_of(&end)));
     if tokio::time::timeout(DRAIN, engine_task).await.is_err() {
         tracing::warn!(client = %session.client, "the engine didn't let go of a connection");
     }
@@ -372,7 +375,16 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     ReasonCode::ProtocolError,
                     "re-authentication isn't offered: connect again",
                 )),
-                Some(_) => Ok(Some(Up::Forward(frame.bytes))),
+                Some(
+                    PacketType::PubAck
+                    | PacketType::PubRec
+                    | PacketType::PubComp
+                    | PacketType::PingReq,
+                ) => Ok(Some(Up::Forward(frame.bytes))),
+                Some(kind) => Err(Refusal::new(
+                    ReasonCode::ProtocolError,
+                    format!("a client doesn't send {kind:?} here"),
+                )),
                 None => Err(Refusal::new(ReasonCode::MalformedPacket, "packet type 0")),
             };
             match next {
@@ -536,7 +548,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         };
         let mut allowed = Vec::new();
         for filter in &packet.filters {
-            match self.hub.may_subscribe(&self.session.client, &filter.filter) {
+            match self.may_subscribe(&filter.filter) {
                 Ok(decision) => {
                     self.session
                         .with_filters(|filters| filters.insert(filter.filter.clone()));
@@ -551,14 +563,15 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     self.hub.record_in_turn(occurrence).await;
                     partial.codes.push(Some(match refusal.code {
                         ReasonCode::TopicFilterInvalid => SubAckReasonCode::TopicFilterInvalid,
+                        ReasonCode::QuotaExceeded => SubAckReasonCode::QuotaExceeded,
                         _ => SubAckReasonCode::NotAuthorized,
                     }));
                     if !partial.reason.is_empty() {
                         partial.reason.push_str("; ");
                     }
-                    partial
-                        .reason
-                        .push_str(&format!("{}: {}", filter.filter, refusal.text));
+                    let filter = cut(filter.filter.clone());
+                    let reason = format!("{filter}: {}", refusal.text);
+                    partial.reason.push_str(&reason);
                 }
             }
         }
@@ -577,6 +590,18 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             ..packet
         };
         Ok(Some(Up::Forward(encode(Packet::Subscribe(packet))?)))
+    }
+
+    /// By right, and by number: the watcher looks at every subscription at every height.
+    fn may_subscribe(&self, filter: &str) -> Result<Decision, Refusal> {
+        let is_full = self.session.with_filters(|filters| {
+            filters.len() >= SUBSCRIPTIONS_MAX && !filters.contains(filter)
+        });
+        if is_full {
+            let text = format!("a session has at most {SUBSCRIPTIONS_MAX} subscriptions");
+            return Err(Refusal::new(ReasonCode::QuotaExceeded, text));
+        }
+        self.hub.may_subscribe(&self.session.client, filter)
     }
 
     fn unsubscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {

@@ -5,12 +5,12 @@ mod common;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{
-    PATIENCE, Person, World, all_different, anchored, eventually, now_s, sealed, wire::Wire,
+    PATIENCE, Person, World, all_different, anchored, eventually, now_ms, now_s, sealed, wire::Wire,
 };
 use mqtt5::types::ReasonCode;
 use reqwest::StatusCode;
 use sealwire_envelope::{
-    Call, GrantTopic, PackageId, Rights, TopicName, decode,
+    Call, EventKind, GrantTopic, PackageId, Rights, TopicName, decode,
     login::SignedRequest,
     record::{ArchivedRecord, Package, PackagedRecord},
 };
@@ -485,6 +485,66 @@ fn what_was_acknowledged_survives_kills_and_is_anchored_once() {
         println!("{} messages, {} packages", payloads.len(), rows.len());
     });
     runtime.block_on(gateway.shutdown());
+}
+
+/// Kind, name, reason and time of each connection event of these clients that a block holds.
+fn connections(world: &World, name: &str) -> Vec<(EventKind, String, u64)> {
+    let blocks = world.ledger.blocks.lock().unwrap();
+    let calls = blocks.iter().filter_map(|tx| match &tx.body.call {
+        Call::LogEvents(call) => Some(&call.events),
+        _ => None,
+    });
+    let events = calls.flatten().filter(|event| {
+        let kinds = [EventKind::Connected, EventKind::Disconnected];
+        event.client.as_str() == name && kinds.contains(&event.kind)
+    });
+    events
+        .map(|event| (event.kind, event.reason.clone(), event.time_ms))
+        .collect()
+}
+
+#[test]
+fn sessions_of_a_killed_gateway_are_closed_by_the_next_one_once() {
+    const WITHOUT_NOTICE: &str = "the gateway stopped without notice";
+    let world = World::new();
+    let people = ["acme.press-7", "acme.mill-2"];
+    let devices = [world.device("press-7"), world.device("mill-2")];
+    let mine = tokio::runtime::Runtime::new().unwrap();
+    let (runtime, gateway) = start_killable(&world);
+    let (_stays, before_ms) = mine.block_on(async {
+        let stays = Wire::login(&world, gateway.mqtt_addr, &devices[0]).await;
+        let goes = Wire::login(&world, gateway.mqtt_addr, &devices[1]).await;
+        drop(goes);
+        eventually("one is gone", async || {
+            gateway.archive().open_sessions().await.unwrap().len() == 1
+        })
+        .await;
+        (stays, now_ms())
+    });
+    runtime.shutdown_background();
+    drop(gateway);
+    // Twice: the second start has nothing left to say.
+    for _ in 0..2 {
+        let (runtime, gateway) = start_killable(&world);
+        mine.block_on(async {
+            eventually("the outbox is empty", async || {
+                gateway.archive().totals().await.unwrap().outbox == 0
+            })
+            .await;
+            assert_eq!(gateway.archive().open_sessions().await.unwrap(), []);
+        });
+        runtime.block_on(gateway.shutdown());
+    }
+    let [stayed, went] = people.map(|name| connections(&world, name));
+    let kinds = |events: &[(EventKind, String, u64)]| -> Vec<_> {
+        events.iter().map(|(kind, ..)| *kind).collect()
+    };
+    let both = [EventKind::Connected, EventKind::Disconnected];
+    assert_eq!(kinds(&stayed), both);
+    assert_eq!(kinds(&went), both);
+    assert_eq!(stayed[1].1, WITHOUT_NOTICE);
+    assert!(stayed[1].2 >= before_ms, "the time is when it was found");
+    assert_ne!(went[1].1, WITHOUT_NOTICE);
 }
 
 #[tokio::test]

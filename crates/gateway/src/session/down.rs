@@ -166,7 +166,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 "token"
             };
             let occurrence = Occurrence::connect(&self.session, method);
-            if let Err(error) = self.hub.record_durably(occurrence).await {
+            if let Err(error) = self.hub.record_opened(self.session.id, occurrence).await {
                 let text = format!("the login wasn't recorded: {error}");
                 self.session
                     .close(Refusal::new(ReasonCode::ServerUnavailable, text));
