@@ -61,7 +61,10 @@ async fn a_readings_way() {
     };
     assert!(reason.contains("granted"), "{reason}");
 
-    a.owner.grant(&temperature, b.id(), all()).await.unwrap();
+    a.owner
+        .grant(&temperature, b.id(), all(), None)
+        .await
+        .unwrap();
     let mut messages = b_session.subscribe(&temperature.to_filter()).await.unwrap();
     let content = |i: usize| format!(r#"[{{"n":"temperature","u":"Cel","v":{i}}}]"#).into_bytes();
     let mut deliveries = Vec::new();
@@ -151,13 +154,13 @@ async fn rotation_keeps_those_who_remain() {
     let d = world.client(&world.two, "clerk", Role::User);
     let t = topic("acme/press-7/t");
     a.owner.register(&t, TopicMode::Sealed).await.unwrap();
-    a.owner.grant(&t, b.id(), all()).await.unwrap();
-    a.owner.grant(&t, c.id(), all()).await.unwrap();
+    a.owner.grant(&t, b.id(), all(), None).await.unwrap();
+    a.owner.grant(&t, c.id(), all(), None).await.unwrap();
     let compute = GrantTerms {
         rights: Rights::COMPUTE,
         ..GrantTerms::default()
     };
-    a.owner.grant(&t, d.id(), compute).await.unwrap();
+    a.owner.grant(&t, d.id(), compute, None).await.unwrap();
     a.owner.revoke(&t, b.id()).await.unwrap();
     let key = |client: &common::Client| {
         let keyring = client.keyring.clone();
@@ -281,7 +284,7 @@ async fn a_token_logs_in_and_an_open_topic_carries_anything() {
     let b = world.client(&world.two, "reader", Role::User);
     let open = topic("acme/press-7/open");
     a.owner.register(&open, TopicMode::Open).await.unwrap();
-    a.owner.grant(&open, b.id(), all()).await.unwrap();
+    a.owner.grant(&open, b.id(), all(), None).await.unwrap();
     let method = Method::Token {
         gateway: world.gateway_id(),
     };
@@ -327,7 +330,7 @@ async fn a_gateway_that_restarts_loses_nothing_confirmed() {
     let b = world.client(&world.two, "reader", Role::User);
     let t = topic("acme/press-7/t");
     a.owner.register(&t, TopicMode::Sealed).await.unwrap();
-    a.owner.grant(&t, b.id(), all()).await.unwrap();
+    a.owner.grant(&t, b.id(), all(), None).await.unwrap();
     let reconnect = Some(Reconnect {
         first: Duration::from_millis(20),
         ..Reconnect::default()
