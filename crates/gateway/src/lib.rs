@@ -157,6 +157,7 @@ impl Gateway {
         hub.set_engine(engine);
 
         let (stop, stopped) = channel::channel(false);
+        let http_listener = http::bounded::Bounded::new(http_listener, limits.handshake_max);
         let serve = axum::serve(http_listener, http::router(hub.clone()));
         let mut http_stop = stopped.clone();
         let tasks = vec![
