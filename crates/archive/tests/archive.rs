@@ -284,6 +284,37 @@ async fn a_file_of_another_version_is_refused() {
 }
 
 #[tokio::test]
+async fn an_open_session_leaves_its_last_words_in_files_of_version_1_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("archive.sqlite");
+    let archive = open(&path, 1).await;
+    append(&archive, message("a/b/c", 1, 0)).await;
+    drop(archive);
+    let mut db = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .unwrap();
+    for sql in ["DROP TABLE sessions", "PRAGMA user_version = 1"] {
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+    }
+    db.close().await.unwrap();
+
+    let archive = open(&path, 1).await;
+    assert_eq!(archive.messages("a/b/c", 10).await.unwrap().len(), 1);
+    for id in [7, 8] {
+        let opened = archive.enqueue_opened(id, vec![1], vec![id as u8]).await;
+        opened.unwrap().durable().await.unwrap();
+    }
+    let closed = archive.enqueue_closed(7, vec![2]).await;
+    closed.unwrap().durable().await.unwrap();
+    // A second opening finds them: as after a crash, nothing was closed.
+    let again = open(&path, 1).await;
+    assert_eq!(again.open_sessions().await.unwrap(), [(8, vec![8])]);
+    let bodies = again.waiting(Kind::Event, 10).await.unwrap();
+    let bodies: Vec<_> = bodies.into_iter().map(|entry| entry.body).collect();
+    assert_eq!(bodies, [vec![1], vec![1], vec![2]]);
+}
+
+#[tokio::test]
 async fn many_writers_share_a_sync() {
     let dir = tempfile::tempdir().unwrap();
     let archive = open(&dir.path().join("archive.sqlite"), 500).await;

@@ -1,7 +1,7 @@
 //! The front door: listens, bounds what strangers can cost, admits, and hands over.
 //!
 //! A connection costs a stranger's address one of its places until it is admitted or its handshake
-//! time is over. Nothing is read from it beyond one packet of [`Limits::packet_bytes_max`] at a
+//! time is over. Nothing is read from it beyond one packet of [`crate::Limits::packet_bytes_max`] at a
 //! time, and the engine behind never sees a client that wasn't admitted.
 
 use std::{
@@ -20,7 +20,6 @@ use tokio::{
 
 use crate::{
     channel::{Channel, Tls},
-    config::Limits,
     frame::FrameReader,
     hub::Hub,
     login::{NotAdmitted, handshake},
@@ -30,11 +29,11 @@ use crate::{
 /// Largest first packet, before anyone is admitted, in bytes: a CONNECT with a will.
 const FIRST_PACKET_BYTES_MAX: usize = 64 * 1024;
 /// Pause after the system refused to accept (no file handles left).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accept connections until `stop` changes: by TLS, where it is given. All listeners of a gateway share
 /// its `places`.
-pub async fn listen(
+pub(crate) async fn listen(
     hub: Arc<Hub>,
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
@@ -123,7 +122,7 @@ async fn admit<R, W>(
 }
 
 /// Places for connections, in all and per address.
-pub struct Places {
+pub(crate) struct Places {
     max: usize,
     max_per_address: usize,
     taken: Mutex<Taken>,
@@ -136,22 +135,23 @@ struct Taken {
 }
 
 /// One place; free again when dropped.
-struct Place {
+pub(crate) struct Place {
     places: Arc<Places>,
     address: IpAddr,
 }
 
 impl Places {
-    /// As many as the limits say.
-    pub fn new(limits: &Limits) -> Self {
+    /// `max` in all, `max_per_address` for each address.
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Self {
         Self {
-            max: limits.connections_max,
-            max_per_address: limits.connections_per_address_max,
+            max,
+            max_per_address,
             taken: Mutex::default(),
         }
     }
 
-    fn take(places: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place, if there is one for this address.
+    pub(crate) fn take(places: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let here = taken.by_address.get(&address).copied().unwrap_or(0);
         if taken.all >= places.max || here >= places.max_per_address {
@@ -189,12 +189,7 @@ mod tests {
 
     #[test]
     fn places_are_bounded_in_all_and_per_address_and_given_back() {
-        let limits = Limits {
-            connections_max: 3,
-            connections_per_address_max: 2,
-            ..Limits::default()
-        };
-        let places = Arc::new(Places::new(&limits));
+        let places = Arc::new(Places::new(3, 2));
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let first = Places::take(&places, one).unwrap();
         let _second = Places::take(&places, one).unwrap();

@@ -167,8 +167,12 @@ impl Gateway {
         hub.set_engine(engine);
 
         let (stop, stopped) = channel_of::channel(false);
+        let http_listener = http::bounded::Bounded::new(http_listener, limits.handshake_max);
         let serve = axum::serve(http_listener, http::router(hub.clone()));
-        let places = Arc::new(front::Places::new(&limits));
+        let places = Arc::new(front::Places::new(
+            limits.connections_max,
+            limits.connections_per_address_max,
+        ));
         let (mut tls_tasks, mut tls_addrs) = (Vec::new(), None);
         if let Some(config) = tls_config {
             let tls = Arc::new(Tls::new(&hub, &config)?);

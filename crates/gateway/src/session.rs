@@ -27,6 +27,7 @@
 //! the reason.
 
 mod down;
+mod refusals;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -69,6 +70,7 @@ use crate::{
     stale,
     wills::Will,
 };
+use refusals::Refusals;
 
 /// How long the engine may take to hand over what is left when a client went away.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -179,6 +181,7 @@ struct Line<W> {
     withheld: Mutex<HashSet<u16>>,
     /// How long the client wants its session kept, in seconds.
     expiry_s: AtomicU32,
+    refusals: Refusals,
 }
 
 struct PartialSubAck {
@@ -235,6 +238,7 @@ pub async fn serve<R, W>(
                 .get_session_expiry_interval()
                 .unwrap_or(0),
         ),
+        refusals: Refusals::default(),
     };
     let end = {
         let down = line.down(engine_read, &admitted);
@@ -253,13 +257,14 @@ pub async fn serve<R, W>(
     };
     line.finish(&end).await;
     let expiry_s = line.expiry_s.load(Ordering::Relaxed);
+    let reason = refusals::with_count(line.refusals.unrecorded(), reason_of(&end));
     drop(line);
     if let (Some(will), false) = (will, matches!(end, End::Normal)) {
         let will = Will::new(session.clone(), will, expiry_s);
         hub.wills().execute(&hub, will).await;
     }
     // A shutdown waits for the sessions, so for their records too.
-    let occurrence = Occurrence::disconnect(&session, reason_of(&end));
+    let occurrence = Occurrence::disconnect(&session, reason);
     hub.record_closed(session.id, occurrence).await;
     hub.sessions().remove(session.id);
     if tokio::time::timeout(DRAIN, engine_task).await.is_err() {
@@ -496,6 +501,15 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         Ok(Some(Up::Publish(bytes, Some(pending))))
     }
 
+    /// Record a refusal, or count it ([`refusals`]).
+    async fn record_refusal(&self, mut occurrence: Occurrence) {
+        let Some(more) = self.refusals.admit(crate::now_ms() / 1000) else {
+            return;
+        };
+        occurrence.event.reason = refusals::with_count(more, occurrence.event.reason);
+        self.hub.record_in_turn(occurrence).await;
+    }
+
     async fn refuse_publish(
         &self,
         packet: &PublishPacket,
@@ -503,7 +517,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
     ) -> Result<Option<Up>, Refusal> {
         let topic = &packet.topic_name;
         let occurrence = Occurrence::refused_publish(&self.session, topic, &refusal);
-        self.hub.record_in_turn(occurrence).await;
+        self.record_refusal(occurrence).await;
         let say = |properties: &mut mqtt5::Properties| {
             if self.session.info.problem_information {
                 properties.set_reason_string(refusal.text.clone());
@@ -560,7 +574,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                 Err(refusal) => {
                     let occurrence =
                         Occurrence::refused_subscribe(&self.session, &filter.filter, &refusal);
-                    self.hub.record_in_turn(occurrence).await;
+                    self.record_refusal(occurrence).await;
                     partial.codes.push(Some(match refusal.code {
                         ReasonCode::TopicFilterInvalid => SubAckReasonCode::TopicFilterInvalid,
                         ReasonCode::QuotaExceeded => SubAckReasonCode::QuotaExceeded,

@@ -7,7 +7,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::foe::{Field, HANG, each};
+use std::{net::Ipv4Addr, time::Instant};
+
+use crate::{
+    flood::HANDSHAKE_MAX,
+    foe::{Field, HANG, dial_from, each},
+};
 
 const LIST: &str = "/v1/packages?topic=acme/foe/own";
 
@@ -18,6 +23,8 @@ pub async fn attack(field: &Field) -> String {
     count += targets(field).await;
     count += methods(field).await;
     count += no_http(field).await;
+    count += slow(field).await;
+    count += crowd(field).await;
     format!("{count} requests")
 }
 
@@ -207,6 +214,59 @@ async fn methods(field: &Field) -> usize {
     let head = head.header(AUTHORIZATION, header).send().await.unwrap();
     assert_eq!(head.status(), StatusCode::UNAUTHORIZED);
     methods.len() * targets.len() + 1
+}
+
+/// Byte by byte, or silent: the time for a request is over.
+async fn slow(field: &Field) -> usize {
+    each(0..32, async |n: usize| {
+        let start = Instant::now();
+        let stream = TcpStream::connect(field.gateway.http_addr).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        let request =
+            b"GET /v1/status HTTP/1.1\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        let feed = async {
+            for byte in request.chunks(1).filter(|_| n.is_multiple_of(2)) {
+                let _ = write.write_all(byte).await;
+                tokio::time::sleep(HANDSHAKE_MAX / 40).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut answer = Vec::new();
+        tokio::select! {
+            _ = read.read_to_end(&mut answer) => {}
+            () = feed => {}
+        }
+        assert!(!answer.starts_with(b"HTTP/1.1 200"));
+        assert!(start.elapsed() < HANDSHAKE_MAX + HANG);
+    })
+    .await
+}
+
+/// More connections than one address may have: those too many are closed at once, others are served.
+async fn crowd(field: &Field) -> usize {
+    const OPEN: usize = 230;
+    let from = Ipv4Addr::new(127, 3, 0, 1);
+    let mut open = Vec::new();
+    for _ in 0..OPEN {
+        open.push(dial_from(from, field.gateway.http_addr).await);
+    }
+    let mut late = open.split_off(200);
+    let start = Instant::now();
+    for stream in &mut late {
+        // A connection that is reset is closed too.
+        let _ = tokio::time::timeout(HANG, stream.read(&mut [0]))
+            .await
+            .unwrap();
+    }
+    assert!(start.elapsed() < HANDSHAKE_MAX, "not at once");
+    let header = field.world.header(&field.foe, LIST);
+    assert_eq!(get(field, LIST, &header).await, StatusCode::OK);
+    for mut stream in open {
+        let _ = tokio::time::timeout(HANG, stream.read(&mut [0]))
+            .await
+            .unwrap();
+    }
+    OPEN
 }
 
 /// Bytes that are no HTTP, or not all of it: closed when this side closes, and no harm done.

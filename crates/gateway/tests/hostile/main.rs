@@ -37,6 +37,7 @@ use std::{
 
 use common::{Person, World, eventually, wire::Wire};
 use foe::Field;
+use sealwire_gateway::doorkeeper::Rules;
 use sealwire_gateway::{Config, Limits};
 use sealwire_sm::cert::Role;
 
@@ -50,6 +51,13 @@ fn config(world: &World) -> Config {
             handshake_max: flood::HANDSHAKE_MAX,
             connections_per_address_max: flood::PER_ADDRESS_MAX,
             payload_bytes_max: size::PAYLOAD_BYTES_MAX,
+            // The doorkeeper has tests of its own; here it would keep the hostile outside.
+            doorkeeper: Rules {
+                failures_max: u32::MAX,
+                client_burst: u32::MAX,
+                client_per_s: u32::MAX,
+                ..Rules::default()
+            },
             ..Limits::default()
         },
         ..world.config()
