@@ -199,7 +199,7 @@ fn commands_exist() {
                 .split_whitespace()
                 .skip(1)
                 .take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
-                .take(2)
+                .take(3)
                 .collect();
             let long = line
                 .split_whitespace()
