@@ -49,12 +49,17 @@ fn limits() -> BTreeMap<String, (u128, Option<&'static str>)> {
         sealwire_contracts::limits::ANCHORS_PER_CALL,
         sealwire_contracts::limits::CLIENTS_PER_PACKAGE,
         sealwire_contracts::limits::CLOCK_AHEAD_MS,
+        sealwire_contracts::limits::ENROLMENTS_PER_CALL,
+        sealwire_contracts::limits::ENROLMENT_LIFE_S,
         sealwire_contracts::limits::EVENTS_PER_CALL,
         sealwire_contracts::limits::EVENT_BYTES,
         sealwire_contracts::limits::EXPIRY_WINDOW_BLOCKS,
         sealwire_contracts::limits::MESSAGES_PER_PACKAGE,
         sealwire_contracts::limits::READERS_PER_TOPIC,
         sealwire_contracts::limits::RETRIEVALS_PER_CALL,
+        sealwire_contracts::limits::SUSPENSIONS_PER_CERTIFICATE,
+        sealwire_contracts::limits::VALIDITY_MAX_S_MAX,
+        sealwire_contracts::limits::VALIDITY_MAX_S_MIN,
         sealwire_envelope::block::BUNDLE_MAX_BYTES,
         sealwire_envelope::genesis::GENESIS_MAX_BYTES,
         sealwire_envelope::genesis::ORGS_MAX,
@@ -194,7 +199,7 @@ fn commands_exist() {
                 .split_whitespace()
                 .skip(1)
                 .take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
-                .take(2)
+                .take(3)
                 .collect();
             let long = line
                 .split_whitespace()

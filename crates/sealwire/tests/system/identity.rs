@@ -165,13 +165,13 @@ fn a_certificates_whole_life() {
     assert_eq!(reason, format!("superseded by {second}"));
 
     let mut session = subscribed(device);
-    json(home, &["cert", "suspend", PRESS, "--reason", "odd traffic"]);
     let suspended = Instant::now();
+    json(home, &["cert", "suspend", PRESS, "--reason", "odd traffic"]);
     eventually("the live session ends", || {
         session.try_wait().expect("a child").is_some()
     });
     eprintln!(
-        "suspension ended a live session after {:?}",
+        "suspension ended a live session {:?} after the command was typed",
         suspended.elapsed()
     );
     refused(device, &publish());
