@@ -121,6 +121,7 @@ async fn a_consortium_over_sockets() {
     // Every documented path answers, and answers with sense to nonsense.
     let document: Value = serde_json::from_str(&api::openapi_json().unwrap()).unwrap();
     let gateway = trial.gateways[0].id.to_string();
+    let none = "0".repeat(64);
     for path in document["paths"].as_object().unwrap().keys() {
         if path == "/v1/events" || path == "/v1/transactions" {
             continue;
@@ -130,6 +131,8 @@ async fn a_consortium_over_sockets() {
                 "{id}",
                 if path.contains("transactions") {
                     &id
+                } else if path.contains("authorisations/") {
+                    &none
                 } else {
                     &gateway
                 },
@@ -137,11 +140,12 @@ async fn a_consortium_over_sockets() {
             .replace("{height}", "1")
             .replace("{key}", "00")
             .replace("{org}", "org00")
-            .replace("{certificate}", &"0".repeat(64))
-            .replace("{enrolment}", &"0".repeat(64))
+            .replace("{certificate}", &none)
+            .replace("{enrolment}", &none)
             .replace("{role}", "device")
             .replace("{topic}", "org00/gateway/x");
-        let good = format!("{}{good}?client={gateway}&action=connect", url(0));
+        let query = "action=connect&topic=org00/gateway/x&rights=read&keys=00";
+        let good = format!("{}{good}?client={gateway}&{query}", url(0));
         let response = client.get(&good).send().await.unwrap();
         assert_eq!(response.status(), 200, "{good}");
         if path.contains('{') {
