@@ -32,7 +32,7 @@
 //! | `a/gw/<gateway>/<height 8> <tx 4>` | `BatchEntry`: the events of one batch, in order | audit |
 //! | `a/client/<client>/<kind 1> <height 8> <tx 4> <n 4>` | `EventEntry` | audit |
 //! | `tx/<transaction 32>` | `OutcomeEntry`: height, index, code | every transaction |
-//! | `h/<height 8> <key>` | what lay under that key before the block of this height changed it | [`crate::history`] |
+//! | `h/<height 8> <key>` | what lay under that key before the block of this height changed it | all calls that change it (module `history`) |
 //!
 //! All clients of an organisation are the range `i/client/<org>.`, because a client id begins with its
 //! organisation and neither part can contain the dot: no second index says the same thing again.

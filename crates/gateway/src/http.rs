@@ -14,7 +14,7 @@
 //! Who asks is shown by `Authorization: SM2 …` (`envelope::login::SignedRequest`), good once. Each
 //! hand-out is a retrieval record: it is in the outbox, on disk, before the first byte leaves. A
 //! grant with a time range opens the packages that lie wholly in it, and single records of others.
-//! Connections are bounded in number and in the time they may wait ([`bounded`]).
+//! Connections are bounded in number and in the time they may wait (`bounded`).
 //! Errors are `application/problem+json` (RFC 9457).
 
 pub(crate) mod bounded;

@@ -8,7 +8,7 @@
 //!
 //! # Cost
 //! Who holds a key is a walk over all its holders, so the answer is kept per topic and height, and
-//! for [`RECHECK_S`] at the same height, because grants also end by the clock. Sessions remember it
+//! for `RECHECK_S` at the same height, because grants also end by the clock. Sessions remember it
 //! with the right to receive: a message costs nothing.
 
 use std::{

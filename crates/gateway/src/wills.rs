@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //! - A will that anybody receives is on disk in the archive.
-//! - At most one will waits per session name, and at most [`WAITING_MAX`] in all; beyond that a
+//! - At most one will waits per session name, and at most `WAITING_MAX` in all; beyond that a
 //!   will is published without its delay.
 //! - A will waits no longer than its session is kept (MQTT-3.1.3-9). When the gateway shuts down,
 //!   sessions end, so all that wait are published.
