@@ -107,7 +107,7 @@ impl Desk {
         .expect("copied");
         python_module(&made("modules"));
         let bin = made("bin");
-        if let Some(python) = python_with_paho().or_else(python) {
+        if let Some(python) = python_with_paho().or_else(python).and_then(absolute) {
             let shim = bin.join("python3");
             let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display());
             fs::write(&shim, script).expect("written");
@@ -249,6 +249,20 @@ fn must_arrive(received: &[Receiver<String>], text: &str) {
         seen.extend(received.iter().flat_map(Receiver::try_iter));
         seen.iter().any(|message| message.contains(text))
     });
+}
+
+/// Where a program lies: the shim has the name of what it calls, and would call itself for ever.
+fn absolute(program: PathBuf) -> Option<PathBuf> {
+    if program.is_absolute() {
+        return Some(program);
+    }
+    if program.components().count() > 1 {
+        return std::env::current_dir().ok().map(|here| here.join(program));
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(&program))
+        .find(|found| found.is_file())
 }
 
 #[test]
