@@ -13,8 +13,8 @@ use crate::{
 /// What renewing gave.
 #[derive(Debug)]
 pub struct Renewed {
-    /// With the next key and certificate, and the old key as [`Identity::previous`]. Sessions and keyrings
-    /// of the old one must be opened anew.
+    /// With the next key and certificate, and the old key as [`Identity::previous`]. Make a new keyring of
+    /// it, and give that to the sessions ([`crate::mqtt::Session::renew`]).
     pub identity: Identity,
     /// The certificate that it replaces.
     pub replaced: CertId,

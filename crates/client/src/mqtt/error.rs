@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mqtt5_protocol::types::ReasonCode;
-use sealwire_envelope::{TopicName, message::MessageError};
+use sealwire_envelope::{ClientId, TopicName, message::MessageError};
 
 use super::LoginError;
 use crate::{keyring::KeyringError, sequence::SequenceError};
@@ -25,7 +25,7 @@ pub enum Ended {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     Lost(String),
-    /// Logging in again was refused.
+    /// Logging in again, or re-authenticating, failed for good.
     #[error("couldn't log in again: {0}")]
     Login(Arc<LoginError>),
 }
@@ -39,6 +39,39 @@ impl Ended {
             Self::Disconnected { code, .. } => *code != ReasonCode::SessionTakenOver,
         }
     }
+}
+
+/// A live session didn't authenticate anew.
+#[derive(Debug, thiserror::Error)]
+pub enum ReauthenticateError {
+    /// It logged in by token: there is no method to repeat (MQTT-4.12.1-1).
+    #[error("a session that logged in by token can't re-authenticate: connect again")]
+    Token,
+    /// The new identity is somebody else's.
+    #[error("the session is {expected}'s, the identity {found}'s")]
+    OtherClient {
+        /// Whose session it is.
+        expected: ClientId,
+        /// Whose identity was given.
+        found: ClientId,
+    },
+    /// Another one isn't over yet.
+    #[error("a re-authentication is under way: wait for it")]
+    UnderWay,
+    /// TLS can't be set up for the new identity.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// The gateway ended the connection instead.
+    #[error("the gateway refused the re-authentication: {reason} ({code:?})")]
+    Refused {
+        /// MQTT's reason code.
+        code: ReasonCode,
+        /// The gateway's sentence.
+        reason: String,
+    },
+    /// The session ended first.
+    #[error("not re-authenticated: {0}")]
+    Ended(Arc<Ended>),
 }
 
 /// A message isn't published.

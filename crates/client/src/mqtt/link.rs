@@ -15,10 +15,12 @@
 //! - A message that came at QoS 1 is acknowledged when the application takes it, so a slow
 //!   application slows the gateway, and nothing is acknowledged that nobody took.
 
+mod reauthenticate;
+
 use std::{
     collections::HashMap,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,15 +35,17 @@ use mqtt5_protocol::{
     },
     types::ReasonCode,
 };
-use sealwire_envelope::{TopicFilter, TopicName};
+use sealwire_envelope::{ClientId, TopicFilter, TopicName};
 use tokio::{
     io::AsyncWriteExt as _,
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
+use reauthenticate::Reauthentication;
+
 use super::{
-    Ended, PublishError, SubscribeError,
+    Ended, Holder, PublishError, ReauthenticateError, SubscribeError,
     channel::{ReadHalf, WriteHalf},
     frame::{self, FrameError, Reader},
     login::{Connected, Dialer, reason},
@@ -67,6 +71,11 @@ pub(super) enum Command {
     },
     Unsubscribe {
         id: u64,
+    },
+    Reauthenticate {
+        /// None: the same as before.
+        holder: Option<Box<Holder>>,
+        reply: reauthenticate::Reply,
     },
 }
 
@@ -124,6 +133,8 @@ struct Active {
     send_max: usize,
     packet_bytes_max: usize,
     keep_alive: Duration,
+    /// Who it has shown to be; none by token.
+    gateway: Option<ClientId>,
     sent: Instant,
     heard: Instant,
 }
@@ -143,6 +154,7 @@ impl Active {
             writer: connected.writer,
             out: BytesMut::new(),
             keep_alive,
+            gateway: connected.gateway,
             sent: now,
             heard: now,
         }
@@ -167,6 +179,8 @@ pub(super) struct Link {
     pub stop: watch::Receiver<bool>,
     pub ended: watch::Sender<Option<Arc<Ended>>>,
     pub lost: Arc<AtomicU64>,
+    holder: Arc<RwLock<Holder>>,
+    reauthentication: Option<Reauthentication>,
     acks: mpsc::UnboundedReceiver<(u64, u16)>,
     ack_to: mpsc::UnboundedSender<(u64, u16)>,
     subscribers: Vec<Subscriber>,
@@ -184,6 +198,7 @@ impl Link {
         stop: watch::Receiver<bool>,
         ended: watch::Sender<Option<Arc<Ended>>>,
         lost: Arc<AtomicU64>,
+        holder: Arc<RwLock<Holder>>,
     ) -> Self {
         let (ack_to, acks) = mpsc::unbounded_channel();
         Self {
@@ -192,6 +207,8 @@ impl Link {
             stop,
             ended,
             lost,
+            holder,
+            reauthentication: None,
             acks,
             ack_to,
             subscribers: Vec::new(),
@@ -216,10 +233,14 @@ impl Link {
                 Ok(()) => self.serve(&mut active).await,
                 Err(error) => Ended::Lost(error.to_string()),
             };
-            if matches!(end, Ended::Closed) {
-                goodbye(&mut active).await;
+            match end {
+                Ended::Closed => goodbye(&mut active, ReasonCode::Success).await,
+                // MQTT 5.0 §4.12.1: whoever isn't content says so.
+                Ended::Login(_) => goodbye(&mut active, ReasonCode::NotAuthorized).await,
+                _ => {}
             }
             drop(active);
+            self.reauthentication_refused(&end);
             if self.dialer.options.reconnect.is_none() || !end.may_reconnect() {
                 break end;
             }
@@ -267,6 +288,10 @@ impl Link {
                         Ok(())
                     }
                 }
+                answer = Reauthentication::event(&mut self.reauthentication) => match answer {
+                    Ok(answer) => frame::encode(&answer, &mut active.out),
+                    Err(end) => return end,
+                },
                 () = tokio::time::sleep_until(ping_at) => {
                     if active.is_dead() {
                         return Ended::Lost("the gateway doesn't answer".to_owned());
@@ -292,6 +317,7 @@ impl Link {
                 self.subscribe(subscriber, Some(reply), active)
             }
             Command::Unsubscribe { id } => self.unsubscribe(id, active),
+            Command::Reauthenticate { holder, reply } => self.reauthenticate(holder, reply, active),
         }
     }
 
@@ -388,6 +414,7 @@ impl Link {
             Packet::SubAck(ack) => self.subscribed(&ack),
             Packet::UnsubAck(ack) => drop(self.pending.remove(&ack.packet_id)),
             Packet::PingResp => {}
+            Packet::Auth(auth) => return self.authenticated(auth),
             Packet::Disconnect(packet) => {
                 let reason = reason(&packet.properties, packet.reason_code);
                 return Ok(Some(Ended::Disconnected {
@@ -495,6 +522,10 @@ impl Link {
     /// Sends again what the last connection left unacknowledged, and subscribes again.
     fn resume(&mut self, active: &mut Active) -> Result<(), FrameError> {
         self.generation += 1;
+        // This login has shown what the re-authentication on the lost connection was to show.
+        if let Some(current) = self.reauthentication.take() {
+            current.finish(Ok(()));
+        }
         let mut publishes = Vec::new();
         let mut subscribers = std::mem::take(&mut self.subscribers);
         for (_, pending) in std::mem::take(&mut self.pending) {
@@ -561,6 +592,9 @@ impl Link {
         for (_, pending) in std::mem::take(&mut self.pending) {
             fail(pending, &end);
         }
+        if let Some(current) = self.reauthentication.take() {
+            current.finish(Err(ReauthenticateError::Ended(end.clone())));
+        }
         while let Some(command) = self.commands.recv().await {
             match command {
                 Command::Publish { reply, .. } => {
@@ -568,6 +602,9 @@ impl Link {
                 }
                 Command::Subscribe { reply, .. } => {
                     let _ = reply.send(Err(SubscribeError::Ended(end.clone())));
+                }
+                Command::Reauthenticate { reply, .. } => {
+                    let _ = reply.send(Err(ReauthenticateError::Ended(end.clone())));
                 }
                 Command::Unsubscribe { .. } => {}
             }
@@ -589,8 +626,8 @@ fn fail(pending: Pending, end: &Arc<Ended>) {
     }
 }
 
-async fn goodbye(active: &mut Active) {
-    let packet = DisconnectPacket::normal();
+async fn goodbye(active: &mut Active, code: ReasonCode) {
+    let packet = DisconnectPacket::new(code);
     if frame::encode(&packet, &mut active.out).is_err() {
         return;
     }

@@ -12,17 +12,15 @@ use std::{sync::Arc, time::Duration};
 use bytes::BytesMut;
 use mqtt5_protocol::{
     ConnectOptions, Packet, Properties, PropertyId, PropertyValue,
-    packet::{auth::AuthPacket, connack::ConnAckPacket, connect::ConnectPacket},
+    packet::{connack::ConnAckPacket, connect::ConnectPacket},
     types::ReasonCode,
 };
-use sealwire_envelope::{
-    ClientId, decode_bounded, encode,
-    login::{Answer, Challenge, Hello, LOGIN_MAX_BYTES, LOGIN_VERSION, METHOD, Transcript},
-};
+use sealwire_envelope::{ClientId, login::METHOD};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
     channel::{ReadHalf, WriteHalf},
+    exchange::Exchange,
     frame::{self, FrameError, Reader},
 };
 use crate::{
@@ -194,21 +192,12 @@ impl Dialer {
         reader: &mut Reader<ReadHalf>,
         writer: &mut WriteHalf,
     ) -> Result<(ConnAckPacket, Option<ClientId>), LoginError> {
-        let identity = &self.identity;
-        let nonce: [u8; 32] = rand::random();
-        let certificate = identity.certificate_id();
-        let hello = Hello {
-            version: LOGIN_VERSION,
-            certificate,
-            nonce,
-        };
+        let (exchange, hello) = Exchange::begin(&self.identity);
         let mut connect = self.connect_packet();
         connect
             .properties
             .set_authentication_method(METHOD.to_owned());
-        connect
-            .properties
-            .set_authentication_data(encode(&hello).into());
+        connect.properties.set_authentication_data(hello.into());
         send(writer, &connect).await?;
 
         let auth = match reader.next().await? {
@@ -220,50 +209,10 @@ impl Dialer {
                 ));
             }
         };
-        if auth.authentication_method() != Some(METHOD) {
-            return Err(LoginError::Protocol(format!(
-                "it doesn't answer with method '{METHOD}'"
-            )));
-        }
-        let data = auth.authentication_data().unwrap_or_default();
-        let challenge: Challenge = decode_bounded(data, LOGIN_MAX_BYTES)
-            .map_err(|e| LoginError::Protocol(format!("its challenge: {e}")))?;
-        let gateway = self.trust.gateway(challenge.gateway).await?;
-        if let Some(expected) = self
-            .options
-            .expect
-            .clone()
-            .filter(|id| *id != gateway.client)
-        {
-            return Err(LoginError::OtherGateway {
-                expected,
-                found: gateway.client,
-            });
-        }
-        let transcript = Transcript {
-            chain: identity.chain(),
-            client: identity.client().clone(),
-            certificate,
-            client_nonce: nonce,
-            gateway: challenge.gateway,
-            gateway_nonce: challenge.nonce,
-            time_ms: challenge.time_ms,
-        };
-        if transcript
-            .verify_gateway(&gateway.key, &challenge.signature)
-            .is_err()
-        {
-            return Err(LoginError::GatewaySignature {
-                gateway: gateway.client,
-            });
-        }
-        let answer = Answer {
-            signature: transcript.sign_as_client(identity.key()),
-        };
-        let auth = AuthPacket::continue_authentication(METHOD.to_owned(), Some(encode(&answer)))
-            .map_err(FrameError::from)?;
-        send(writer, &auth).await?;
-        Ok((connack(reader.next().await?)?, Some(gateway.client)))
+        let expect = self.options.expect.as_ref();
+        let (answer, gateway) = exchange.answer(&self.trust, expect, &auth).await?;
+        send(writer, &answer).await?;
+        Ok((connack(reader.next().await?)?, Some(gateway)))
     }
 }
 

@@ -11,16 +11,19 @@
 //!   checked. A message is acknowledged when it is taken.
 //! - With [`Options::reconnect`] a lost connection is made again, unacknowledged messages are sent
 //!   again and subscriptions renewed. A message may then be archived twice, with one sequence.
+//! - [`Session::reauthenticate`] shows anew who both sides are, and [`Session::renew`] goes on under a renewed
+//!   certificate, without a break in the session.
 
 mod channel;
 mod error;
+mod exchange;
 mod frame;
 mod link;
 mod login;
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -35,7 +38,9 @@ use sealwire_envelope::{
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
-pub use error::{Ended, OpenError, PublishError, ReceiveError, SubscribeError};
+pub use error::{
+    Ended, OpenError, PublishError, ReauthenticateError, ReceiveError, SubscribeError,
+};
 pub use frame::FrameError;
 use link::{Command, Link, Raw, Subscriber};
 use login::Dialer;
@@ -178,13 +183,23 @@ pub async fn connect(
     let (end, ended) = watch::channel(None);
     let lost = Arc::new(AtomicU64::new(0));
     let (gateway, login_latency) = (connected.gateway.clone(), connected.latency);
-    let task = Link::new(dialer, command_queue, stopped, end, lost.clone());
+    let holder = Arc::new(RwLock::new(Holder {
+        identity: identity.clone(),
+        keyring,
+    }));
+    let task = Link::new(
+        dialer,
+        command_queue,
+        stopped,
+        end,
+        lost.clone(),
+        holder.clone(),
+    );
     tokio::spawn(task.run(connected));
-    let identity = identity.clone();
     let next_id = AtomicU64::new(0);
     let inner = Inner {
-        identity,
-        keyring,
+        client: identity.client().clone(),
+        holder,
         commands,
         stop,
         ended,
@@ -201,9 +216,16 @@ pub async fn connect(
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
-struct Inner {
+/// Who seals and opens: changes when a certificate is renewed.
+#[derive(Clone)]
+struct Holder {
     identity: Identity,
     keyring: Arc<Keyring>,
+}
+
+struct Inner {
+    client: ClientId,
+    holder: Arc<RwLock<Holder>>,
     commands: mpsc::Sender<Command>,
     stop: watch::Sender<bool>,
     ended: watch::Receiver<Option<Arc<Ended>>>,
@@ -214,6 +236,11 @@ struct Inner {
 }
 
 impl Inner {
+    fn holder(&self) -> Holder {
+        let holder = self.holder.read();
+        holder.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn end(&self) -> Arc<Ended> {
         let end = self.ended.borrow().clone();
         end.unwrap_or_else(|| Arc::new(Ended::Lost("the session's task is gone".to_owned())))
@@ -288,11 +315,11 @@ impl Session {
         content: &[u8],
         qos: QoS,
     ) -> Result<Delivery, PublishError> {
-        let present = self.0.keyring.present(topic).await?;
+        let Holder { identity, keyring } = self.0.holder();
+        let present = keyring.present(topic).await?;
         let (payload, header) = match present.key {
             None => (content.to_vec(), None),
             Some(key) => {
-                let identity = &self.0.identity;
                 let header = MessageHeader {
                     epoch: present.epoch,
                     sender: identity.client().clone(),
@@ -383,6 +410,56 @@ impl Session {
         })
     }
 
+    /// Shows the gateway anew who this is, and has it show who it is, while messages go on.
+    ///
+    /// # Errors
+    /// [`ReauthenticateError`]. After all but [`ReauthenticateError::Token`] and
+    /// [`ReauthenticateError::UnderWay`] the connection has ended, and with it the session, unless it
+    /// comes back ([`Options::reconnect`]).
+    pub async fn reauthenticate(&self) -> Result<(), ReauthenticateError> {
+        self.authenticate(None).await
+    }
+
+    /// Goes on under a renewed certificate. The keyring is one of the renewed identity. From now on
+    /// messages are sealed with its key, and a lost connection is made again with it.
+    ///
+    /// Do so soon after the renewal: the gateway ends the session of a certificate that was replaced.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use sealwire_client::{Keyring, Ledger, certificate::{self, Desk}, mqtt::Session};
+    /// # async fn renew(session: &Session, ledger: Arc<Ledger>, desk: &Desk)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let renewed = certificate::renew(&session.identity(), &ledger, desk, None).await?;
+    /// let keyring = Arc::new(Keyring::new(renewed.identity.clone(), ledger));
+    /// session.renew(&renewed.identity, keyring).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::reauthenticate`]; and [`ReauthenticateError::OtherClient`] or
+    /// [`ReauthenticateError::Tls`], after which the session goes on as it was. After
+    /// [`ReauthenticateError::Token`] the new identity counts from the next login on: the session comes back
+    /// with it ([`Options::reconnect`]) when the gateway ends it.
+    pub async fn renew(
+        &self,
+        identity: &Identity,
+        keyring: Arc<Keyring>,
+    ) -> Result<(), ReauthenticateError> {
+        let identity = identity.clone();
+        let holder = Box::new(Holder { identity, keyring });
+        self.authenticate(Some(holder)).await
+    }
+
+    async fn authenticate(&self, holder: Option<Box<Holder>>) -> Result<(), ReauthenticateError> {
+        let (reply, done) = oneshot::channel();
+        let ended = || ReauthenticateError::Ended(self.0.end());
+        let command = Command::Reauthenticate { holder, reply };
+        let sent = self.0.commands.send(command).await;
+        sent.map_err(|_| ended())?;
+        done.await.map_err(|_| ended())?
+    }
+
     /// Says goodbye and ends the session. Messages that aren't confirmed yet may be lost.
     pub async fn close(&self) {
         // The task is gone: closed already.
@@ -419,8 +496,13 @@ impl Session {
     }
 
     /// Whose session it is.
-    pub fn identity(&self) -> &Identity {
-        &self.0.identity
+    pub fn client(&self) -> &ClientId {
+        &self.0.client
+    }
+
+    /// With which key and certificate: the newest, after [`Session::renew`].
+    pub fn identity(&self) -> Identity {
+        self.0.holder().identity
     }
 }
 
@@ -471,7 +553,8 @@ impl Subscription {
                 alone.unwrap_or_else(|| self.session.end()),
             )));
         };
-        let opened = open(&self.session.keyring, &raw.topic, &raw.payload).await;
+        let keyring = self.session.holder().keyring;
+        let opened = open(&keyring, &raw.topic, &raw.payload).await;
         let raw = self.taken.take()?;
         // Letting go of `raw` acknowledges it.
         let (topic, retained) = (raw.topic.clone(), raw.retain);

@@ -57,6 +57,9 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
         .expect("not within the test's patience")
 }
 
+/// How long certificates live from now on, in seconds, unless a test says otherwise.
+const LIFE_S: u64 = 1_000_000;
+
 pub struct Org {
     pub root_key: SecretKey,
     pub root: Certificate,
@@ -73,11 +76,11 @@ impl Org {
         let root = cert::issue_root(
             &mut rng,
             &root_key,
-            &subject(name, Role::Root, &common_name),
+            &subject(name, Role::Root, &common_name, LIFE_S),
         )
         .unwrap();
-        let operator = issue(&root_key, &root, name, "operator", Role::Operator);
-        let gateway = issue(&root_key, &root, name, "gateway", Role::Gateway);
+        let operator = issue(&root_key, &root, name, "operator", Role::Operator, LIFE_S);
+        let gateway = issue(&root_key, &root, name, "gateway", Role::Gateway, LIFE_S);
         Self {
             root_key,
             root,
@@ -88,18 +91,23 @@ impl Org {
     }
 
     pub fn issue(&self, name: &str, role: Role) -> (SecretKey, Certificate) {
-        issue(&self.root_key, &self.root, self.name, name, role)
+        self.issue_for(name, role, LIFE_S)
+    }
+
+    /// With so many seconds of life left.
+    pub fn issue_for(&self, name: &str, role: Role, left_s: u64) -> (SecretKey, Certificate) {
+        issue(&self.root_key, &self.root, self.name, name, role, left_s)
     }
 }
 
-fn subject<'a>(organisation: &'a str, role: Role, name: &'a str) -> Subject<'a> {
+fn subject<'a>(organisation: &'a str, role: Role, name: &'a str, left_s: u64) -> Subject<'a> {
     let now_s = now_ms() / 1000;
     Subject {
         organisation,
         role,
         name,
         not_before_s: now_s - 1_000,
-        not_after_s: now_s + 1_000_000,
+        not_after_s: now_s + left_s,
     }
 }
 
@@ -109,11 +117,12 @@ fn issue(
     org: &str,
     name: &str,
     role: Role,
+    left_s: u64,
 ) -> (SecretKey, Certificate) {
     let mut rng = rand::rng();
     let key = SecretKey::generate(&mut rng);
     let client = format!("{org}.{name}");
-    let subject = subject(org, role, &client);
+    let subject = subject(org, role, &client, left_s);
     let certificate = cert::issue(&mut rng, root_key, root, key.public_key(), &subject).unwrap();
     (key, certificate)
 }
@@ -448,6 +457,17 @@ impl World {
     /// A client that the ledger knows.
     pub fn client(&self, org: &Org, name: &str, role: Role) -> Client {
         let (key, certificate) = org.issue(name, role);
+        self.registered(org, key, certificate, name)
+    }
+
+    /// A client whose certificate is on the ledger.
+    pub fn registered(
+        &self,
+        org: &Org,
+        key: SecretKey,
+        certificate: Certificate,
+        name: &str,
+    ) -> Client {
         let der = Blob(certificate.der().to_vec());
         let call = Call::RegisterCertificate(RegisterCertificate {
             der,

@@ -266,7 +266,7 @@ async fn publish(session: &Session, topic: &TopicName, count: u64) -> Told<Vec<V
     let mut sent = Vec::new();
     let mut in_flight = std::collections::VecDeque::new();
     for _ in 0..count {
-        let device = session.identity().client().as_str();
+        let device = session.client().as_str();
         let content = senml(device, now_ms(), machine.read());
         let delivery = session
             .send(topic, CONTENT_TYPE_DEFAULT, &content, QoS::AtLeastOnce)
