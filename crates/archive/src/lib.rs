@@ -18,6 +18,8 @@
 //!
 //! Beside the outbox lies what would have to be said of every open session if the program stopped
 //! without notice ([`Archive::enqueue_opened`]); the next one says it ([`Archive::open_sessions`]).
+//! And what was used and may be used once (tokens, signed requests), until it expires by itself, so
+//! that a restart doesn't make it good again ([`Archive::remember`]).
 //!
 //! # Invariants
 //! - What `append` answered with `Ok` is on disk (`synchronous = FULL`).
@@ -127,6 +129,17 @@ pub struct Bound {
     pub bytes: Vec<u8>,
     /// Last height that may hold it.
     pub expiry_height: u64,
+}
+
+/// Something that may be used once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Used {
+    /// What it is known by.
+    pub digest: Sm3Digest,
+    /// What for; the caller's numbers.
+    pub purpose: u8,
+    /// When it expires by itself, seconds since 1970.
+    pub expiry_s: u64,
 }
 
 /// The archive can't be opened.
@@ -319,6 +332,18 @@ impl Archive {
             done: Some(done),
         })
         .await
+    }
+
+    /// Remember that something was used, until it expires by itself; what has expired at `now_s`,
+    /// seconds since 1970, is forgotten.
+    ///
+    /// # Errors
+    /// [`WriteError`] if that isn't on disk: don't take it as used.
+    pub async fn remember(&self, used: Used, now_s: u64) -> Result<(), WriteError> {
+        self.send(|done| Command::Use { used, now_s, done })
+            .await?
+            .durable()
+            .await
     }
 
     /// As [`Archive::enqueue`], without waiting for room.

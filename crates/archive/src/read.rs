@@ -8,7 +8,7 @@ use sealwire_receipt::merkle;
 use sealwire_sm::Sm3Digest;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use crate::{Archive, Bound, Entry, Kind, Message, digest, record};
+use crate::{Archive, Bound, Entry, Kind, Message, Used, digest, record};
 
 const PACKAGE: &str = "p.id, p.number, t.name, p.first_seq, p.last_seq, p.count, p.bytes, \
                        p.from_ms, p.to_ms, p.epoch, p.root, p.clients, p.height";
@@ -238,6 +238,27 @@ impl Archive {
             .await?;
         rows.iter()
             .map(|row| Ok((row.try_get::<i64, _>(0)? as u64, row.try_get(1)?)))
+            .collect()
+    }
+
+    /// What was used once and hasn't expired at `now_s`, seconds since 1970.
+    ///
+    /// # Errors
+    /// An SQLite error.
+    pub async fn used(&self, now_s: u64) -> Result<Vec<Used>, sqlx::Error> {
+        let now_s = i64::try_from(now_s).unwrap_or(i64::MAX);
+        let rows = sqlx::query("SELECT digest, purpose, expiry_s FROM used WHERE expiry_s >= ?1")
+            .bind(now_s)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Used {
+                    digest: digest(row.try_get(0)?)?,
+                    purpose: row.try_get::<i64, _>(1)? as u8,
+                    expiry_s: row.try_get::<i64, _>(2)? as u64,
+                })
+            })
             .collect()
     }
 

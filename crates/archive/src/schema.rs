@@ -14,7 +14,7 @@ use sqlx::{
 use crate::OpenError;
 
 /// Version of the tables, kept in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Connections that read.
 const READERS: u32 = 2;
 /// Page cache of one connection, in KiB.
@@ -78,6 +78,19 @@ CREATE TABLE sessions (
 ) STRICT;
 ";
 
+/// What version 3 adds.
+const USED: &str = "
+CREATE TABLE used (
+    digest      BLOB NOT NULL PRIMARY KEY,        -- 32 bytes, of what may be used once
+    purpose     INTEGER NOT NULL,
+    expiry_s    INTEGER NOT NULL                  -- when it expires by itself, seconds since 1970
+) STRICT;
+CREATE INDEX used_by_expiry ON used (expiry_s);
+";
+
+/// What each version adds to the one before it, from version 0, the empty file, on.
+const STEPS: [&str; VERSION as usize] = [TABLES, SESSIONS, USED];
+
 pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -102,26 +115,22 @@ pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, OpenError> {
         .fetch_one(&mut db)
         .await
         .map_err(failed)?;
-    match version {
-        0 | 1 => {
-            db.execute("BEGIN IMMEDIATE").await.map_err(failed)?;
-            if version == 0 {
-                db.execute(TABLES).await.map_err(failed)?;
-            }
-            db.execute(SESSIONS).await.map_err(failed)?;
-            db.execute("PRAGMA user_version = 2")
-                .await
-                .map_err(failed)?;
-            db.execute("COMMIT").await.map_err(failed)?;
+    let missing = usize::try_from(version).ok().and_then(|v| STEPS.get(v..));
+    let Some(missing) = missing else {
+        return Err(OpenError::Version {
+            path: path.to_owned(),
+            found: version,
+            known: VERSION,
+        });
+    };
+    if !missing.is_empty() {
+        db.execute("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for step in missing {
+            db.execute(*step).await.map_err(failed)?;
         }
-        VERSION => {}
-        found => {
-            return Err(OpenError::Version {
-                path: path.to_owned(),
-                found,
-                known: VERSION,
-            });
-        }
+        let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {VERSION}"));
+        db.execute(set).await.map_err(failed)?;
+        db.execute("COMMIT").await.map_err(failed)?;
     }
     Ok(db)
 }

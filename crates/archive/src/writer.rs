@@ -47,6 +47,12 @@ pub(crate) enum Command {
         session: Option<Session>,
         done: Option<Done<()>>,
     },
+    /// Remember that something was used, until it expires by itself.
+    Use {
+        used: crate::Used,
+        now_s: u64,
+        done: Done<()>,
+    },
     /// Close the packages that are older than `age_ms` at `now_ms`.
     CloseDue {
         now_ms: u64,
@@ -235,6 +241,12 @@ impl Writer {
                         note_session(&mut self.db, session).await?;
                     }
                     enqueue(&mut self.db, kind, &body).await?;
+                }
+            }
+            Command::Use { used, now_s, done } => {
+                answers.push(Answer::Unit(done));
+                if step == Step::Do {
+                    remember(&mut self.db, &used, now_s).await?;
                 }
             }
             Command::CloseDue {
@@ -521,6 +533,25 @@ async fn note_session(db: &mut SqliteConnection, session: Session) -> Result<(),
         Session::Closed { id } => sqlx::query("DELETE FROM sessions WHERE id = ?1").bind(id as i64),
     };
     query.execute(db).await.map(drop)
+}
+
+async fn remember(
+    db: &mut SqliteConnection,
+    used: &crate::Used,
+    now_s: u64,
+) -> Result<(), sqlx::Error> {
+    let seconds = |s: u64| i64::try_from(s).unwrap_or(i64::MAX);
+    sqlx::query("DELETE FROM used WHERE expiry_s < ?1")
+        .bind(seconds(now_s))
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("INSERT OR REPLACE INTO used (digest, purpose, expiry_s) VALUES (?1, ?2, ?3)")
+        .bind(used.digest.0.to_vec())
+        .bind(i64::from(used.purpose))
+        .bind(seconds(used.expiry_s))
+        .execute(&mut *db)
+        .await
+        .map(drop)
 }
 
 async fn bind(

@@ -3,11 +3,14 @@
 //! An [`Occurrence`] is built where something happens, becomes a `ConnectionEvent` and waits in the
 //! archive's outbox, on disk, until a block holds it ([`crate::clerk`]).
 
+use std::net::Ipv6Addr;
+
 use mqtt5::packet::connect::ConnectPacket;
 use sealwire_contracts::Decision;
-use sealwire_envelope::{ClientId, ConnectionEvent, EventKind, transaction::UserProperty};
+use sealwire_envelope::{CertId, ClientId, ConnectionEvent, EventKind, transaction::UserProperty};
 
 use crate::{
+    doorkeeper::Sum,
     rights::{Refusal, cut},
     session::Session,
     story::Story,
@@ -81,19 +84,19 @@ pub struct Occurrence {
 impl Occurrence {
     fn of(session: &Session, kind: EventKind) -> ConnectionEvent {
         let mut event = event(session.client.clone(), kind, session.peer, &session.info);
-        event.height = session.height;
+        event.height = session.standing().height;
         event
     }
 
     /// A client was admitted.
     pub fn connect(session: &Session, method: &'static str) -> Self {
         let mut event = Self::of(session, EventKind::Connected);
-        event.reason = format!("certificate {} by {method}", session.certificate);
+        event.reason = format!("certificate {} by {method}", session.standing().certificate);
         let story = Story::LoggedIn {
             client: session.client.clone(),
             method,
             address: session.peer.to_string(),
-            height: session.height,
+            height: session.standing().height,
         };
         Self {
             event,
@@ -136,6 +139,57 @@ impl Occurrence {
         };
         let mut event = event(client, EventKind::LockedOut, peer, info);
         event.reason = cut(reason);
+        Self {
+            event,
+            story: Some(story),
+        }
+    }
+
+    /// Refused logins that have no record of their own. The address is the prefix's, without a port;
+    /// `::` if there are several.
+    pub fn refused_logins(sum: &Sum, unidentified: &ClientId) -> Self {
+        let client = sum.client.as_ref().unwrap_or(unidentified);
+        let address = sum.address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        let (kind, info) = (EventKind::ConnectRefused, ConnectInfo::default());
+        let mut event = event(client.clone(), kind, (address, 0).into(), &info);
+        event.reason = cut(sum.to_string());
+        let story = Story::LoginRefused {
+            client: client.to_string(),
+            reason: event.reason.clone(),
+        };
+        Self {
+            event,
+            story: Some(story),
+        }
+    }
+
+    /// A live session showed anew who it is.
+    pub fn reauthenticated(session: &Session, before: CertId) -> Self {
+        let mut event = Self::of(session, EventKind::Reauthenticated);
+        let present = session.standing().certificate;
+        event.reason = if present == before {
+            format!("certificate {present} by SM2")
+        } else {
+            format!("certificate {present} by SM2, after {before}")
+        };
+        let story = Story::Reauthenticated {
+            client: session.client.clone(),
+            height: event.height,
+        };
+        Self {
+            event,
+            story: Some(story),
+        }
+    }
+
+    /// A live session couldn't show anew who it is, and ends.
+    pub fn reauthentication_refused(session: &Session, refusal: &Refusal) -> Self {
+        let mut event = Self::of(session, EventKind::ReauthenticationRefused);
+        because(&mut event, refusal);
+        let story = Story::LoginRefused {
+            client: session.client.to_string(),
+            reason: refusal.text.clone(),
+        };
         Self {
             event,
             story: Some(story),

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{address::AddressKey, channel, doorkeeper::Rules};
+use crate::{address::AddressKey, channel, doorkeeper::Rules, rate::Rate};
 
 /// Room in an MQTT packet beside the payload (topic, properties), in bytes.
 const PACKET_OVERHEAD_BYTES: usize = 64 * 1024;
@@ -68,12 +68,44 @@ pub struct Limits {
     pub package_age: Duration,
     /// Messages and bytes at which a package is closed.
     pub package: sealwire_archive::Limits,
-    /// How far a client's clock may be from ours in a token or a signed request.
+    /// How far a client's clock may be from ours in a token. (A signed request carries one time, and
+    /// may be as far off as `REQUEST_MAX_AGE_S` of `sealwire_envelope::login`.)
     pub clock_skew: Duration,
     /// How often one may try to log in, and what follows from failing.
     pub doorkeeper: Rules,
+    /// How often one session may do what costs others something.
+    pub session: SessionRates,
+    /// How long a live session may go on after its certificate was renewed, before it must have
+    /// re-authenticated with the new one.
+    pub renewal_grace: Duration,
     /// Heights after the present one until which a transaction may be included.
     pub expiry_blocks: u64,
+}
+
+/// How often one session may do what costs others something.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRates {
+    /// Messages. Who sends faster is read more slowly: nothing is refused or lost.
+    pub publishes: Rate,
+    /// Filters subscribed to; each is an event on the ledger. Beyond: SUBACK 0x97.
+    pub filters: Rate,
+    /// Refused messages and filters; each refusal is work. Beyond: DISCONNECT 0x96.
+    pub refusals: Rate,
+    /// Re-authentications. Beyond: DISCONNECT 0x97.
+    pub reauthentications: Rate,
+}
+
+impl Default for SessionRates {
+    /// For busy gateways of sensors, not only for single ones.
+    fn default() -> Self {
+        let rate = |burst, per_s| Rate { burst, per_s };
+        Self {
+            publishes: rate(50_000, 50_000),
+            filters: rate(512, 4),
+            refusals: rate(5_000, 500),
+            reauthentications: rate(10, 1),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -87,8 +119,10 @@ impl Default for Limits {
             max_staleness: Duration::from_secs(5 * 60),
             package_age: Duration::from_secs(10),
             package: sealwire_archive::Limits::default(),
-            clock_skew: Duration::from_secs(30),
+            clock_skew: Duration::from_secs(60),
             doorkeeper: Rules::default(),
+            session: SessionRates::default(),
+            renewal_grace: Duration::from_secs(60),
             expiry_blocks: 100,
         }
     }

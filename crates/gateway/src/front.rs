@@ -23,7 +23,7 @@ use crate::{
     frame::FrameReader,
     hub::Hub,
     login::{NotAdmitted, handshake},
-    session,
+    now_ms, session,
 };
 
 /// Largest first packet, before anyone is admitted, in bytes: a CONNECT with a will.
@@ -47,7 +47,9 @@ pub(crate) async fn listen(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(place) = Places::take(&places, peer.ip()) else {
+                let may_come = hub.doorkeeper().connected(peer.ip(), now_ms());
+                let place = may_come.then(|| Places::take(&places, peer.ip()));
+                let Some(place) = place.flatten() else {
                     hub.metrics().connections_refused.add(1);
                     continue;
                 };

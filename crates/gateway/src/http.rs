@@ -40,7 +40,13 @@ use sealwire_receipt::merkle;
 use sealwire_sm::{Sm3Digest, sm3};
 use serde::{Deserialize, Serialize};
 
-use crate::{hub::Hub, login, now_ms, rights::cut, story::Story};
+use crate::{
+    hub::Hub,
+    login, now_ms,
+    replay::{Purpose, Replayed},
+    rights::cut,
+    story::Story,
+};
 
 /// Packages on one page of a list.
 const PAGE_MAX: u32 = 1_000;
@@ -242,7 +248,7 @@ struct Asked<'a> {
     content: &'a [u8],
 }
 
-fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
+async fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
     let mut values = asked.headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (Some(value), None) => value
@@ -293,33 +299,28 @@ fn reader(hub: &Hub, asked: &Asked<'_>) -> Result<Reader, Problem> {
             refusal.text,
         ));
     }
-    let key = login::certificate_of(hub, body.certificate, &body.client)
-        .and_then(|certificate| login::public_key(&certificate));
-    let key = match key {
-        Ok(key) => key,
-        Err(refusal) => return unsigned(&refusal.text),
-    };
-    hub.metrics().verifications.add(1);
-    if signed.verify(&key).is_err() {
-        return unsigned("the signature doesn't verify");
+    let key = login::Key::find(hub, body.certificate, &body.client);
+    let shown = key.verify(hub, &body.client, "request", |key| {
+        signed.verify(key).is_ok()
+    });
+    if let Err(cause) = shown {
+        return unsigned(&cause.to_string());
     }
     // Good once: what is remembered is the signed body, because a signature isn't unique.
     let once = sm3(&[&encode(body)]);
     let expiry_s = body.time_s.max(now_s) + REQUEST_MAX_AGE_S;
-    match hub.requests.use_once(once, expiry_s, now_s) {
+    match hub.use_once(Purpose::Request, once, expiry_s).await {
         Ok(()) => Ok(Reader {
             client: body.client.clone(),
             request: signed.digest(),
         }),
-        Err(crate::replay::Replayed::Again) => {
-            unsigned("the signed request was used before: sign a new one")
-        }
-        Err(crate::replay::Replayed::Full) => {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
+        Err(Replayed::Again) => unsigned("the signed request was used before: sign a new one"),
+        Err(error @ (Replayed::Full | Replayed::Disk(_))) => {
+            tracing::warn!(%error, "a signed request can't be taken");
             refuse(Problem::new(
-                status,
+                StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
-                "Too many requests",
+                "Signed requests can't be taken",
                 "try again in a minute",
             ))
         }
@@ -430,7 +431,7 @@ async fn packages(
         headers: &headers,
         content: &content,
     };
-    let reader = reader(&hub, &asked).inspect_err(|p| note(&hub, p))?;
+    let reader = reader(&hub, &asked).await.inspect_err(|p| note(&hub, p))?;
     let Query(query) = query.map_err(|e| Problem::bad(e.body_text()))?;
     let topic: TopicName = query
         .topic
@@ -468,7 +469,7 @@ async fn package(
         headers: &headers,
         content: &content,
     };
-    let reader = reader(&hub, &asked).inspect_err(|p| note(&hub, p))?;
+    let reader = reader(&hub, &asked).await.inspect_err(|p| note(&hub, p))?;
     let (row, range) = find(&hub, &reader, &id)
         .await
         .inspect_err(|p| note(&hub, p))?;
@@ -502,7 +503,7 @@ async fn record(
         headers: &headers,
         content: &content,
     };
-    let reader = reader(&hub, &asked).inspect_err(|p| note(&hub, p))?;
+    let reader = reader(&hub, &asked).await.inspect_err(|p| note(&hub, p))?;
     let index: u64 = index
         .parse()
         .map_err(|_| Problem::bad("the record's index isn't a number"))?;

@@ -9,7 +9,7 @@ use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
 use sealwire_archive::{Archive, Kind, Message, ReadError, WriteError};
 use sealwire_contracts::Decision;
 use sealwire_envelope::{CertId, ClientId, ConnectionEvent, TopicMode, TopicName, decode, encode};
-use sealwire_sm::{Certificate, SecretKey};
+use sealwire_sm::{Certificate, SecretKey, Sm3Digest};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -20,18 +20,13 @@ use crate::{
     ledger::Ledger,
     metrics::Metrics,
     now_ms,
-    replay::Replays,
+    replay::{Purpose, Replayed, UsedOnce},
     rights::{self, Publishable, Refusal},
     session::Session,
     stale::StaleKeys,
     story::{STORY_BACKLOG, Story},
     wills::Wills,
 };
-
-/// Tokens that are remembered until they expire; beyond it, logins by token are refused.
-const TOKENS_MAX: usize = 100_000;
-/// Signed requests that are remembered until they expire.
-const REQUESTS_MAX: usize = 100_000;
 
 /// Whom a gateway is.
 #[derive(Clone)]
@@ -67,10 +62,7 @@ pub struct Hub {
     wills: Wills,
     stale: StaleKeys,
     heights: watch::Receiver<u64>,
-    /// Tokens that were used.
-    pub(crate) tokens: Replays,
-    /// Signed requests that were used.
-    pub(crate) requests: Replays,
+    used: UsedOnce,
     doorkeeper: Mutex<Doorkeeper>,
 }
 
@@ -82,6 +74,7 @@ impl Hub {
         client: ClientId,
         ledger: Arc<dyn Ledger>,
         archive: Archive,
+        used: UsedOnce,
     ) -> Self {
         let heights = ledger.height();
         let doorkeeper = Mutex::new(Doorkeeper::new(config.limits.doorkeeper));
@@ -98,8 +91,7 @@ impl Hub {
             wills: Wills::default(),
             stale: StaleKeys::default(),
             heights,
-            tokens: Replays::new(TOKENS_MAX),
-            requests: Replays::new(REQUESTS_MAX),
+            used,
             doorkeeper,
         }
     }
@@ -282,6 +274,23 @@ impl Hub {
 
     // ---- records -----------------------------------------------------------------------------
 
+    /// See [`UsedOnce::use_once`].
+    ///
+    /// # Errors
+    /// [`Replayed`].
+    pub(crate) async fn use_once(
+        &self,
+        purpose: Purpose,
+        digest: Sm3Digest,
+        expiry_s: u64,
+    ) -> Result<(), Replayed> {
+        let now_s = now_ms() / 1000;
+        let used = self
+            .used
+            .use_once(&self.archive, purpose, digest, expiry_s, now_s);
+        used.await
+    }
+
     /// Record an occurrence that a client may cause as often as it likes: waits for room, so that
     /// the client waits too.
     pub async fn record_in_turn(&self, occurrence: Occurrence) {
@@ -305,6 +314,24 @@ impl Hub {
                     tracing::error!(%error, "a connection event wasn't recorded");
                 }
             });
+        }
+    }
+
+    /// As [`Hub::record`], or tell listeners alone.
+    pub fn record_if(&self, record: bool, occurrence: Occurrence) {
+        if record {
+            self.record(occurrence);
+        } else if let Some(story) = occurrence.story {
+            self.tell(story);
+        }
+    }
+
+    /// Record the sums of refused logins that have no record of their own, once a minute; `all`:
+    /// now.
+    pub fn record_sums(&self, all: bool) {
+        let sums = self.doorkeeper().sums(now_ms(), all);
+        for sum in sums {
+            self.record(Occurrence::refused_logins(&sum, &self.unidentified()));
         }
     }
 

@@ -46,6 +46,7 @@ pub mod hub;
 pub mod ledger;
 pub mod login;
 pub mod metrics;
+pub mod rate;
 pub mod replay;
 pub mod rights;
 pub mod session;
@@ -103,6 +104,9 @@ pub enum StartError {
     /// The archive.
     #[error(transparent)]
     Archive(#[from] sealwire_archive::OpenError),
+    /// The archive, of what was used once.
+    #[error("the archive's used tokens can't be read")]
+    Used(#[from] sealwire_archive::ReadError),
     /// The archive, of the sessions that the gateway before this one left behind.
     #[error(transparent)]
     Left(#[from] hub::LeftError),
@@ -146,7 +150,8 @@ impl Gateway {
             .location
             .get_or_insert_with(|| format!("http://{http_addr}"));
         let tls_config = config.tls.clone();
-        let hub = Arc::new(Hub::new(config, keys, client, ledger, archive));
+        let used = replay::UsedOnce::load(&archive, now_ms() / 1000).await?;
+        let hub = Arc::new(Hub::new(config, keys, client, ledger, archive, used));
         let left = hub.record_left_behind().await?;
         if left > 0 {
             tracing::warn!(
@@ -351,6 +356,7 @@ impl Running {
         if wills.await.is_err() {
             tracing::warn!("not all wills were published");
         }
+        self.hub.record_sums(true);
         self.hub.engine().shutdown();
         for task in &mut self.tasks {
             if tokio::time::timeout(SHUTDOWN_MAX, &mut *task)

@@ -5,7 +5,7 @@
 //! decided).
 
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
-use sealwire_contracts::{Action, Decision, Reason, View};
+use sealwire_contracts::{Action, Decision, Reason, View, entry::Revocation};
 use sealwire_envelope::{ClientId, KeyEpoch, TopicFilter, TopicMode, TopicName, message};
 
 use crate::frame::FrameError;
@@ -13,14 +13,21 @@ use crate::frame::FrameError;
 /// Longest sentence that is sent or recorded, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
 
+/// How the contracts begin the reason when a renewal ends a certificate
+/// ([`sealwire_contracts::superseded`]).
+const SUPERSEDED: &str = "superseded by ";
+
 /// Something is refused, and why.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
     /// What an MQTT 5 client gets.
     pub code: ReasonCode,
-    /// One sentence for people.
+    /// One sentence for people: the whole cause, for the record and the operator.
     pub text: String,
+    /// What the client is told instead, where the whole cause would tell a stranger something; none:
+    /// the same.
+    pub told: Option<String>,
     /// State key of the grant that decided.
     pub grant: Option<Vec<u8>>,
     /// Height of the state that decided; 0 if no state was asked.
@@ -33,9 +40,15 @@ impl Refusal {
         Self {
             code,
             text: cut(text.into()),
+            told: None,
             grant: None,
             height: 0,
         }
+    }
+
+    /// What the client is told.
+    pub fn told(&self) -> &str {
+        self.told.as_deref().unwrap_or(&self.text)
     }
 
     /// The peer doesn't speak MQTT, or too much of it.
@@ -53,6 +66,7 @@ impl Refusal {
         Self {
             code,
             text: cut(text),
+            told: None,
             grant: decision.grant_key,
             height: decision.height,
         }
@@ -212,6 +226,45 @@ pub fn connect(
     Err(Refusal::decided(ReasonCode::NotAuthorized, what, decision))
 }
 
+/// May `client` stay logged in with this certificate? As [`connect`]; besides, while it has a live
+/// one, for `grace_ms` after this one was superseded: it has that time to re-authenticate.
+///
+/// # Errors
+/// [`Refusal`] if not.
+pub fn stay(
+    view: &View,
+    client: &ClientId,
+    certificate: sealwire_envelope::CertId,
+    now_ms: u64,
+    grace_ms: u64,
+) -> Result<(), Refusal> {
+    let Err(refusal) = connect(view, client, certificate, now_ms) else {
+        return Ok(());
+    };
+    let has_another = view.decide(client, Action::Connect, now_ms).is_allowed();
+    let entry = view.certificate(&certificate).value;
+    let ended = entry.and_then(|record| record.certificate.revoked);
+    let Some(ended) = ended.filter(|ended| has_another && superseded(ended)) else {
+        return Err(refusal);
+    };
+    if now_ms.saturating_sub(ended.at.time_ms) <= grace_ms {
+        return Ok(());
+    }
+    let text = format!(
+        "{client}'s certificate was renewed {} s ago: log in with the new one",
+        now_ms.saturating_sub(ended.at.time_ms) / 1000
+    );
+    Err(Refusal {
+        text: cut(text),
+        ..refusal
+    })
+}
+
+/// Whether a certificate ended because its holder renewed it.
+fn superseded(ended: &Revocation) -> bool {
+    ended.reason.starts_with(SUPERSEDED)
+}
+
 /// The filter inside `$share/<group>/<filter>`.
 pub fn unshared(filter: &str) -> &str {
     filter
@@ -229,6 +282,12 @@ mod tests {
         let text = cut("ä".repeat(400));
         assert!(text.len() <= TEXT_BYTES_MAX && text.ends_with('…'));
         assert_eq!(cut("short".into()), "short");
+    }
+
+    #[test]
+    fn the_contracts_word_for_superseded_is_known() {
+        let by = sealwire_envelope::CertId(sealwire_sm::Sm3Digest([7; 32]));
+        assert!(sealwire_contracts::superseded(&by).starts_with(SUPERSEDED));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //!   on their way to disk at a time, and reach the engine in the order in which they were sent.
 //! - SUBSCRIBE: each filter is decided alone; the engine sees only those that were allowed and the
 //!   SUBACK is completed on the way down.
+//! - AUTH is answered here ([`reauthenticate`]).
 //! - everything else passes.
 //!
 //! # Down
@@ -27,14 +28,18 @@
 //! the reason.
 
 mod down;
+mod live;
+mod pace;
+mod reauthenticate;
 mod refusals;
+mod subscribe;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -43,18 +48,12 @@ use bytes::Bytes;
 use mqtt5::{
     Packet, PacketType, QoS,
     packet::{
-        connect::ConnectPacket,
-        disconnect::DisconnectPacket,
-        puback::PubAckPacket,
-        publish::PublishPacket,
-        pubrec::PubRecPacket,
-        suback::{SubAckPacket, SubAckReasonCode},
-        subscribe::SubscribePacket,
+        connect::ConnectPacket, disconnect::DisconnectPacket, puback::PubAckPacket,
+        publish::PublishPacket, pubrec::PubRecPacket,
     },
     types::ReasonCode,
 };
 use sealwire_archive::{Message, Pending};
-use sealwire_contracts::Decision;
 use sealwire_envelope::{CertId, ClientId};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, WriteHalf},
@@ -63,21 +62,24 @@ use tokio::{
 
 use crate::{
     audit::{ConnectInfo, Occurrence},
-    engine::{self, PIPE_BYTES, SUBSCRIPTIONS_MAX},
+    engine::{self, PIPE_BYTES},
     frame::{self, Frame, FrameError, FrameReader},
     hub::Hub,
-    rights::{Publishable, Refusal, cut},
+    rights::{Publishable, Refusal},
     stale,
     wills::Will,
 };
 use refusals::Refusals;
 
+pub use live::{Session, Standing};
+use pace::Pace;
+use reauthenticate::Reauthentication;
+use subscribe::PartialSubAck;
+
 /// How long the engine may take to hand over what is left when a client went away.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a client may take to read its last packet.
 const LAST_WRITE: Duration = Duration::from_secs(2);
-/// Filters in one SUBSCRIBE.
-const FILTERS_MAX: usize = 64;
 
 /// Who was admitted, and how.
 pub struct Admitted {
@@ -95,52 +97,6 @@ pub struct Admitted {
     pub assigned: Option<String>,
     /// Height of the state that admitted it.
     pub height: u64,
-}
-
-/// A live session, as the watcher sees it.
-pub struct Session {
-    /// Number of the connection.
-    pub id: u64,
-    /// The client.
-    pub client: ClientId,
-    /// The certificate it logged in with.
-    pub certificate: CertId,
-    /// Its name in the engine.
-    pub name: String,
-    /// Where it comes from.
-    pub peer: SocketAddr,
-    /// Protocol version, 4 or 5.
-    pub version: u8,
-    /// What its CONNECT said.
-    pub info: ConnectInfo,
-    /// Height of the state that admitted it.
-    pub height: u64,
-    /// Filters it is subscribed to.
-    pub filters: Mutex<BTreeSet<String>>,
-    closing: watch::Sender<Option<Refusal>>,
-}
-
-impl Session {
-    /// End the session for this reason; `false` if it is ending already.
-    pub fn close(&self, why: Refusal) -> bool {
-        self.closing.send_if_modified(|slot| {
-            let first = slot.is_none();
-            slot.get_or_insert(why);
-            first
-        })
-    }
-
-    /// Filters it is subscribed to.
-    pub fn filters(&self) -> BTreeSet<String> {
-        self.filters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn with_filters<T>(&self, f: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
-        f(&mut self.filters.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 /// Why a session ended.
@@ -182,14 +138,10 @@ struct Line<W> {
     /// How long the client wants its session kept, in seconds.
     expiry_s: AtomicU32,
     refusals: Refusals,
+    /// The engine's CONNACK has passed.
+    connected: AtomicBool,
+    pace: Mutex<Pace>,
 }
-
-struct PartialSubAck {
-    codes: Vec<Option<SubAckReasonCode>>,
-    reason: String,
-}
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Serve an admitted connection until it ends.
 pub async fn serve<R, W>(
@@ -205,19 +157,7 @@ pub async fn serve<R, W>(
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let engine_task = hub.engine().attach(theirs, peer);
     let (engine_read, engine_write) = tokio::io::split(ours);
-    let (closing, mut close) = watch::channel(None);
-    let session = Arc::new(Session {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        client: admitted.client.clone(),
-        certificate: admitted.certificate,
-        name: admitted.connect.client_id.clone(),
-        peer,
-        version: admitted.connect.protocol_version,
-        info: admitted.info.clone(),
-        height: admitted.height,
-        filters: Mutex::default(),
-        closing,
-    });
+    let (session, mut close) = Session::begin(&admitted, peer);
     // In this order, so that a will of the same session that is about to wait is called off.
     hub.sessions().insert(session.clone());
     hub.wills().call_off(&session.name);
@@ -231,6 +171,8 @@ pub async fn serve<R, W>(
         pings: AtomicU32::new(0),
         unacknowledged: watch::channel(0).0,
         withheld: Mutex::default(),
+        connected: AtomicBool::new(false),
+        pace: Mutex::default(),
         expiry_s: AtomicU32::new(
             admitted
                 .connect
@@ -299,7 +241,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         let mut out = self.to_client.lock().await;
         if let (End::Closed(refusal), 5) = (end, self.session.version) {
             let packet =
-                DisconnectPacket::new(refusal.code).with_reason_string(refusal.text.clone());
+                DisconnectPacket::new(refusal.code).with_reason_string(refusal.told().to_owned());
             let packet = Packet::Disconnect(packet);
             let write = frame::write(&mut *out, &packet);
             let _ = tokio::time::timeout(LAST_WRITE, write).await;
@@ -353,6 +295,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         // QoS 2 messages that are archived and not yet released, so that a repeated PUBLISH
         // isn't archived twice.
         let mut received = HashSet::new();
+        let mut reauthentication = Reauthentication::default();
         loop {
             let frame = match from_client.next().await {
                 Ok(Some(frame)) => frame,
@@ -376,10 +319,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     }
                     return end;
                 }
-                Some(PacketType::Auth) => Err(Refusal::new(
-                    ReasonCode::ProtocolError,
-                    "re-authentication isn't offered: connect again",
-                )),
+                Some(PacketType::Auth) => self.auth(&frame, &mut reauthentication).await,
                 Some(
                     PacketType::PubAck
                     | PacketType::PubRec
@@ -451,8 +391,18 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             out.write_all(bytes).await?;
             out.flush().await?;
         }
+        self.ping_engine().await
+    }
+
+    /// The engine hears nothing of what we answer ourselves: a PINGREQ in the client's place.
+    async fn ping_engine(&self) -> std::io::Result<()> {
         self.pings.fetch_add(1, Ordering::AcqRel);
         self.to_engine.lock().await.write_all(&[0xc0, 0x00]).await
+    }
+
+    /// Whether the engine's CONNACK has passed.
+    fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
     }
 
     async fn publish(
@@ -468,6 +418,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         } else {
             frame.bytes
         };
+        self.pace_publish().await;
         self.hub.metrics().messages.add(1);
         let allowed = match self.hub.may_publish(&self.session.client, &packet) {
             Ok(allowed) => allowed,
@@ -518,6 +469,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         let topic = &packet.topic_name;
         let occurrence = Occurrence::refused_publish(&self.session, topic, &refusal);
         self.record_refusal(occurrence).await;
+        self.pace_refusal()?;
         let say = |properties: &mut mqtt5::Properties| {
             if self.session.info.problem_information {
                 properties.set_reason_string(refusal.text.clone());
@@ -545,94 +497,6 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             .map_err(|e| Refusal::malformed(&e))
     }
 
-    async fn subscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
-        let Packet::Subscribe(packet) = self.decode(&frame)? else {
-            return Err(Refusal::new(ReasonCode::MalformedPacket, "not a SUBSCRIBE"));
-        };
-        if packet.filters.is_empty() || packet.filters.len() > FILTERS_MAX {
-            let text = format!(
-                "{} filters in one SUBSCRIBE, 1 to {FILTERS_MAX} are allowed",
-                packet.filters.len()
-            );
-            return Err(Refusal::new(ReasonCode::ProtocolError, text));
-        }
-        let mut partial = PartialSubAck {
-            codes: Vec::new(),
-            reason: String::new(),
-        };
-        let mut allowed = Vec::new();
-        for filter in &packet.filters {
-            match self.may_subscribe(&filter.filter) {
-                Ok(decision) => {
-                    self.session
-                        .with_filters(|filters| filters.insert(filter.filter.clone()));
-                    let occurrence = Occurrence::subscribe(&self.session, &filter.filter, decision);
-                    self.hub.record_in_turn(occurrence).await;
-                    allowed.push(filter.clone());
-                    partial.codes.push(None);
-                }
-                Err(refusal) => {
-                    let occurrence =
-                        Occurrence::refused_subscribe(&self.session, &filter.filter, &refusal);
-                    self.record_refusal(occurrence).await;
-                    partial.codes.push(Some(match refusal.code {
-                        ReasonCode::TopicFilterInvalid => SubAckReasonCode::TopicFilterInvalid,
-                        ReasonCode::QuotaExceeded => SubAckReasonCode::QuotaExceeded,
-                        _ => SubAckReasonCode::NotAuthorized,
-                    }));
-                    if !partial.reason.is_empty() {
-                        partial.reason.push_str("; ");
-                    }
-                    let filter = cut(filter.filter.clone());
-                    let reason = format!("{filter}: {}", refusal.text);
-                    partial.reason.push_str(&reason);
-                }
-            }
-        }
-        if allowed.len() == packet.filters.len() {
-            return Ok(Some(Up::Forward(frame.bytes)));
-        }
-        let encode = |packet| frame::encode(&packet).map_err(|e| Refusal::malformed(&e));
-        if allowed.is_empty() {
-            let codes = partial.codes.into_iter().flatten().collect();
-            let ack = self.suback(packet.packet_id, codes, partial.reason);
-            return Ok(Some(Up::Answer(encode(Packet::SubAck(ack))?)));
-        }
-        lock(&self.subacks).insert(packet.packet_id, partial);
-        let packet = SubscribePacket {
-            filters: allowed,
-            ..packet
-        };
-        Ok(Some(Up::Forward(encode(Packet::Subscribe(packet))?)))
-    }
-
-    /// By right, and by number: the watcher looks at every subscription at every height.
-    fn may_subscribe(&self, filter: &str) -> Result<Decision, Refusal> {
-        let is_full = self.session.with_filters(|filters| {
-            filters.len() >= SUBSCRIPTIONS_MAX && !filters.contains(filter)
-        });
-        if is_full {
-            let text = format!("a session has at most {SUBSCRIPTIONS_MAX} subscriptions");
-            return Err(Refusal::new(ReasonCode::QuotaExceeded, text));
-        }
-        self.hub.may_subscribe(&self.session.client, filter)
-    }
-
-    fn unsubscribe(&self, frame: Frame) -> Result<Option<Up>, Refusal> {
-        let Packet::Unsubscribe(packet) = self.decode(&frame)? else {
-            return Err(Refusal::new(
-                ReasonCode::MalformedPacket,
-                "not an UNSUBSCRIBE",
-            ));
-        };
-        self.session.with_filters(|filters| {
-            for filter in &packet.filters {
-                filters.remove(filter);
-            }
-        });
-        Ok(Some(Up::Forward(frame.bytes)))
-    }
-
     fn goodbye(&self, frame: &Frame) -> Result<End, Refusal> {
         let Packet::Disconnect(packet) = self.decode(frame)? else {
             return Err(Refusal::new(
@@ -653,18 +517,6 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         frame
             .decode(self.session.version)
             .map_err(|e| Refusal::malformed(&e))
-    }
-
-    fn suback(&self, id: u16, codes: Vec<SubAckReasonCode>, reason: String) -> SubAckPacket {
-        let mut ack = match self.session.version {
-            5 => SubAckPacket::new(id),
-            _ => SubAckPacket::new_v311(id),
-        };
-        ack.reason_codes = codes;
-        if self.session.info.problem_information && !reason.is_empty() {
-            ack.properties.set_reason_string(reason);
-        }
-        ack
     }
 }
 

@@ -29,6 +29,13 @@ pub enum Story {
         /// Why.
         reason: String,
     },
+    /// A live session showed anew who it is.
+    Reauthenticated {
+        /// The client.
+        client: ClientId,
+        /// Height of the state that let it stay.
+        height: u64,
+    },
     /// A client went.
     LoggedOut {
         /// The client.

@@ -2,7 +2,8 @@
 //!
 //! On every new height (and every `TICK`, because certificates and grants also end by the clock)
 //! each live session is checked again: its certificate, then each of its subscriptions. A revoked
-//! certificate closes the session. A subscription whose right ended is removed in the engine, and
+//! certificate closes the session; one that its holder renewed does after `Limits::renewal_grace`,
+//! unless the session has re-authenticated by then. A subscription whose right ended is removed in the engine, and
 //! the session is closed with the reason: MQTT has no other way to tell a client that a
 //! subscription is gone. It may connect again at once and keep what it still may receive.
 
@@ -32,6 +33,7 @@ pub async fn watch(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(TICK) => {}
             _ = stop.changed() => return,
         }
+        hub.record_sums(false);
         let height = *heights.borrow_and_update();
         for session in hub.sessions().all() {
             check(&hub, &session, height).await;
@@ -41,13 +43,15 @@ pub async fn watch(hub: Arc<Hub>, mut stop: watch::Receiver<bool>) {
 
 async fn check(hub: &Hub, session: &Arc<Session>, height: u64) {
     let now_ms = now_ms();
-    let connected = rights::connect(
+    let grace_ms = u64::try_from(hub.limits().renewal_grace.as_millis()).unwrap_or(u64::MAX);
+    let stays = rights::stay(
         &hub.ledger().view(),
         &session.client,
-        session.certificate,
+        session.standing().certificate,
         now_ms,
+        grace_ms,
     );
-    if let Err(refusal) = connected {
+    if let Err(refusal) = stays {
         for filter in session.filters() {
             hub.engine().unsubscribe(&session.name, &filter).await;
         }

@@ -172,6 +172,7 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
                     .close(Refusal::new(ReasonCode::ServerUnavailable, text));
                 return Err(FrameError::Truncated);
             }
+            self.connected.store(true, Ordering::Release);
             self.hub.metrics().logins.add(1);
             if frame.bytes.get(2) == Some(&1) {
                 // A session that was kept: the watcher must know what it is subscribed to.

@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use sealwire_contracts::{View, authenticate, execute_block};
 use sealwire_envelope::{
     Blob, Call, CertId, ChainId, ClientId, Genesis, GrantTopic, KeyEpoch, OrgGenesis,
-    RegisterCertificate, RegisterTopic, RevokeCertificate, RevokeGrant, Rights, Rotation,
-    SealedFor, TopicMode, TopicName, Transaction, TxBody, TxId,
+    RegisterCertificate, RegisterTopic, RenewCertificate, RevokeCertificate, RevokeGrant, Rights,
+    Rotation, SealedFor, TopicMode, TopicName, Transaction, TxBody, TxId,
     login::{LOGIN_VERSION, RequestBody, SignedRequest, Token, TokenBody},
     message::{self, CONTENT_TYPE_DEFAULT, MessageHeader},
 };
@@ -364,6 +364,17 @@ impl World {
             }),
         );
         person
+    }
+
+    /// A certificate for a new key of this person, who has the ledger swap them. The old one must be
+    /// in the last third of its life.
+    pub fn renew(&self, org: &Org, person: &Person) -> Person {
+        let name = person.client.as_str().split_once('.').unwrap().1;
+        let next = org.issue(name, person.certificate.role, 200_000);
+        let der = Blob(next.certificate.der().to_vec());
+        self.ledger
+            .call(person, Call::RenewCertificate(RenewCertificate { der }));
+        next
     }
 
     pub fn register(&self, owner: &Person, topic: &TopicName, key: Option<&sm4::Key>) {

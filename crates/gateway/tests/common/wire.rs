@@ -11,7 +11,7 @@ use mqtt5::{
     types::{ConnectOptions, ReasonCode},
 };
 use sealwire_envelope::{
-    decode, encode,
+    ClientId, decode, encode,
     login::{Answer, Challenge, Hello, LOGIN_VERSION, METHOD, Transcript},
 };
 use sealwire_gateway::{
@@ -156,6 +156,51 @@ impl Wire {
         (wire, ack)
     }
 
+    /// AUTH with a hello in a session of `client`, and the challenge to it; the answer as `person`
+    /// gives it, not sent yet.
+    pub async fn challenged(
+        &mut self,
+        world: &World,
+        client: &ClientId,
+        person: &Person,
+    ) -> Packet {
+        let nonce = rand::random();
+        let again = AuthPacket::re_authenticate(METHOD.into(), Some(hello(person, nonce))).unwrap();
+        self.send(Packet::Auth(again)).await;
+        let auth = match self.next().await {
+            Some(Packet::Auth(auth)) => auth,
+            other => panic!("expected AUTH, got {other:?}"),
+        };
+        assert_eq!(auth.reason_code, ReasonCode::ContinueAuthentication);
+        let challenge: Challenge = decode(auth.authentication_data().unwrap()).unwrap();
+        let transcript = Transcript {
+            chain: world.ledger.chain(),
+            client: client.clone(),
+            certificate: person.id(),
+            client_nonce: nonce,
+            gateway: challenge.gateway,
+            gateway_nonce: challenge.nonce,
+            time_ms: challenge.time_ms,
+        };
+        let gateway = world.one.gateway.key.public_key();
+        transcript
+            .verify_gateway(gateway, &challenge.signature)
+            .unwrap();
+        let signature = transcript.sign_as_client(&person.key);
+        let answer = Some(encode(&Answer { signature }));
+        Packet::Auth(AuthPacket::continue_authentication(METHOD.into(), answer).unwrap())
+    }
+
+    /// Re-authentication to its end; the gateway's last AUTH.
+    pub async fn reauthenticate(&mut self, world: &World, person: &Person) -> AuthPacket {
+        let answer = self.challenged(world, &person.client, person).await;
+        self.send(answer).await;
+        match self.next().await {
+            Some(Packet::Auth(auth)) => auth,
+            other => panic!("expected AUTH, got {other:?}"),
+        }
+    }
+
     /// Logged in, or the test fails.
     pub async fn login(world: &World, addr: SocketAddr, person: &Person) -> Self {
         let (wire, ack) = Self::sm2(world, addr, person).await;
@@ -203,6 +248,15 @@ impl Wire {
             other => panic!("expected PUBLISH, got {other:?}"),
         }
     }
+}
+
+/// The data of an AUTH or CONNECT that begins an exchange.
+pub fn hello(person: &Person, nonce: [u8; 32]) -> Vec<u8> {
+    encode(&Hello {
+        version: LOGIN_VERSION,
+        certificate: person.id(),
+        nonce,
+    })
 }
 
 pub fn options(client_id: &str) -> ConnectOptions {

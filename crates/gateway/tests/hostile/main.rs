@@ -37,8 +37,8 @@ use std::{
 
 use common::{Person, World, eventually, wire::Wire};
 use foe::Field;
-use sealwire_gateway::doorkeeper::Rules;
 use sealwire_gateway::{Config, Limits};
+use sealwire_gateway::{doorkeeper::Rules, rate::Rate};
 use sealwire_sm::cert::Role;
 
 /// Panics in any thread of this program.
@@ -54,8 +54,10 @@ fn config(world: &World) -> Config {
             // The doorkeeper has tests of its own; here it would keep the hostile outside.
             doorkeeper: Rules {
                 failures_max: u32::MAX,
-                client_burst: u32::MAX,
-                client_per_s: u32::MAX,
+                client: Rate {
+                    burst: u32::MAX,
+                    per_s: u32::MAX,
+                },
                 ..Rules::default()
             },
             ..Limits::default()
