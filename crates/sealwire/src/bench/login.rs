@@ -28,7 +28,7 @@ use crate::{
     demo::{
         ORGS,
         cluster::{Cluster, Part, wait_until_up},
-        free_addresses,
+        ports::Ports,
     },
     home::{self, Home},
     init::{self, GATEWAY, OPERATOR, Plan, certify},
@@ -144,9 +144,9 @@ pub async fn run(out: Output, devices: usize, concurrency: usize) -> Result<()> 
 }
 
 fn make_consortium(home: &Home) -> Result<ClientId> {
-    let mut orgs = Vec::new();
+    let (mut orgs, mut ports) = (Vec::new(), Ports::default());
     for name in ORGS {
-        orgs.push((name.parse()?, free_addresses()?));
+        orgs.push((name.parse()?, ports.addresses()?));
     }
     let gateway = ClientId::new(&orgs[0].0, GATEWAY)?;
     let plan = Plan {

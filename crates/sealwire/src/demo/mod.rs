@@ -5,16 +5,15 @@ pub mod cluster;
 pub mod devices;
 mod narrate;
 pub mod once;
+pub mod ports;
 mod tamper;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use cluster::{Cluster, Part, wait_until_up};
 use devices::{Machine, Replay, senml};
+use ports::Ports;
 use sealwire_client::{
     mqtt::{Options, Reconnect},
     owner::Owner,
@@ -26,7 +25,7 @@ use crate::{
     cli::{Demo, EnrolRole},
     device::enrol,
     home::Home,
-    init::{self, Addresses, Plan},
+    init::{self, Plan},
     output::Output,
     process::{now_ms, until_stopped},
 };
@@ -86,9 +85,9 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
 /// Makes the consortium unless it is there; says who is in it.
 fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
     if !home.genesis_path().exists() {
-        let mut orgs = Vec::new();
+        let (mut orgs, mut ports) = (Vec::new(), Ports::default());
         for name in ORGS {
-            orgs.push((name.parse()?, free_addresses()?));
+            orgs.push((name.parse()?, ports.addresses()?));
         }
         let plan = Plan {
             name: "demo".to_owned(),
@@ -116,30 +115,6 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
         );
     }
     Ok(configs.into_iter().map(|config| config.org).collect())
-}
-
-/// Four free ports on loopback.
-///
-/// # Errors
-/// When the system has none.
-pub fn free_addresses() -> Result<Addresses> {
-    // All are held until all are known, so that no two are the same.
-    let mut listeners = Vec::new();
-    let mut next = || -> Result<SocketAddr> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
-        let address = listener.local_addr()?;
-        listeners.push(listener);
-        Ok(address)
-    };
-    Ok(Addresses {
-        p2p: next()?,
-        http: next()?,
-        mqtt: next()?,
-        gateway_http: next()?,
-        mqtts: next()?,
-        gateway_https: next()?,
-        desk: next()?,
-    })
 }
 
 /// Waits until every node has a block and both gateways answer.
