@@ -18,6 +18,9 @@ use crate::{
 
 /// Time between two looks at the keys of a connected client's topics.
 const TEND_EVERY: Duration = Duration::from_secs(60);
+/// Time between two looks whether a connected client's certificate was renewed; a gateway lets the
+/// old one hold for a minute.
+const RENEWED_EVERY: Duration = Duration::from_secs(5);
 
 /// A client with its keys, its ledger nodes and its gateways.
 #[derive(Clone)]
@@ -93,14 +96,17 @@ impl Actor {
         let mut options = mqtt::Options::new(gateway.best_mqtt());
         options.expect = Some(gateway.client.clone());
         self.look_after_keys();
-        self.connect_with(options).await.with_context(|| {
+        let connected = self.connect_with(options).await;
+        let session = connected.with_context(|| {
             format!(
                 "{} can't log in at {} ({})",
                 self.identity.client(),
                 gateway.client,
                 gateway.best_mqtt()
             )
-        })
+        })?;
+        tokio::spawn(follow_renewals(self.clone(), session.clone()));
+        Ok(session)
     }
 
     /// Puts the keys of this client's topics in order beside what it does, now and every [`TEND_EVERY`]:
@@ -134,5 +140,37 @@ impl Actor {
             options,
         )
         .await
+    }
+}
+
+/// While the session lives: when `sealwire cert renew` has put another key and certificate into the client's
+/// home, the session goes on with them.
+async fn follow_renewals(actor: Actor, session: Session) {
+    let Some(home) = actor.identity.home() else {
+        return;
+    };
+    let mut certificate = actor.identity.certificate_id();
+    loop {
+        tokio::select! {
+            _ = session.ended() => return,
+            () = tokio::time::sleep(RENEWED_EVERY) => {}
+        }
+        // In the middle of a renewal they may not fit together: the next look finds them.
+        let Ok(identity) = Identity::load(home, None) else {
+            continue;
+        };
+        if identity.certificate_id() == certificate {
+            continue;
+        }
+        certificate = identity.certificate_id();
+        let keyring = Arc::new(Keyring::new(identity.clone(), actor.ledger.clone()));
+        match session.renew(&identity, keyring).await {
+            Ok(()) => {
+                tracing::info!(%certificate, "the session goes on with the renewed certificate")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the session couldn't go on with the renewed certificate")
+            }
+        }
     }
 }

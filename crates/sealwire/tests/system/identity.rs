@@ -111,11 +111,53 @@ impl Scene {
     }
 }
 
+/// `device subscribe` that waits for one message.
+struct Listener(Child);
+
+impl Listener {
+    fn start(device: &Path, home: &Path) -> Self {
+        let child = Command::new(PROGRAM)
+            .arg("--home")
+            .arg(device)
+            .args(["device", "subscribe", "--as", PRESS, "--topic", TOPIC])
+            .args(["--count", "1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let events = ["audit", "events", PRESS, "--kind", "subscribed"];
+        eventually("the listener has subscribed", || {
+            let output = sealwire(home, &events);
+            String::from_utf8_lossy(&output.stdout).contains("\"subscribed\"")
+        });
+        Self(child)
+    }
+
+    /// What it printed, when it ends.
+    fn received(self) -> String {
+        let output = self.0.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "the listener: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
 const PRESS: &str = "acme.press-9";
 const TOPIC: &str = "acme/press-9/temperature";
 
+/// It may publish to [`PRESS`]'s topic; a message of [`PRESS`]'s own would come from a session that takes the
+/// listener's over.
+const NEIGHBOUR: &str = "acme.press-8";
+
 fn publish<'a>() -> Vec<&'a str> {
-    let args = ["device", "publish", "--as", PRESS, "--topic", TOPIC];
+    publish_as(PRESS)
+}
+
+fn publish_as(client: &str) -> Vec<&str> {
+    let args = ["device", "publish", "--as", client, "--topic", TOPIC];
     [&args[..], &["--message", "21.5"]].concat()
 }
 
@@ -143,6 +185,12 @@ fn a_certificates_whole_life() {
         (&true.into(), &"live".into())
     );
     let then = valid["height"].as_u64().unwrap();
+    scene.enrol(NEIGHBOUR);
+    let grant = ["topic", "grant", "--as", PRESS, TOPIC];
+    let grant = [&grant[..], &["--to", NEIGHBOUR, "--rights", "publish"]].concat();
+    json(device, &grant);
+    // Its own listener, which lives through the renewal.
+    let listener = Listener::start(device, home);
 
     // The next certificate must end in a later second.
     std::thread::sleep(std::time::Duration::from_millis(1_100));
@@ -150,7 +198,13 @@ fn a_certificates_whole_life() {
     assert_eq!(renewed["renewed"], true);
     assert_eq!(renewed["replaced"], first.as_str());
     assert!(renewed["topic_keys"].as_u64() >= Some(1), "{renewed}");
-    json(device, &publish());
+    let events = ["audit", "events", PRESS, "--kind", "reauthenticated"];
+    eventually("the listener's session has the new certificate", || {
+        let output = sealwire(home, &events);
+        String::from_utf8_lossy(&output.stdout).contains("\"reauthenticated\"")
+    });
+    json(device, &publish_as(NEIGHBOUR));
+    assert!(listener.received().contains("21.5"));
     assert_eq!(scene.check(&first, None)["status"], "revoked");
     assert_eq!(scene.check(&first, Some(then))["valid"], true);
     let was = scene.check(PRESS, Some(then));
