@@ -307,7 +307,7 @@ impl<L: Lookup> Judge<'_, L> {
         reason
     }
 
-    /// Filters that one granted: the first that covers and allows decides, else the last that covers.
+    /// Filters that one granted: the first that covers and allows decides, else the first that covers.
     fn judge_wide(
         &mut self,
         client: &ClientId,

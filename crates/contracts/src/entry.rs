@@ -10,6 +10,7 @@ use sealwire_envelope::{
 };
 use sealwire_sm::cert::Role;
 
+use crate::limits::FILTERS_PER_PAIR;
 use crate::outcome::Code;
 
 /// When something was written: the block's height and its time.
@@ -420,6 +421,28 @@ pub struct WideEntry {
     /// In the order of their filters, each once; revoked ones included until their place is needed.
     #[n(1)]
     pub grants: Vec<WideGrant>,
+}
+
+impl WideEntry {
+    /// Adds a grant, or replaces the one of the same filter; `false` when there is no place left. Revoked
+    /// ones make place only when they must.
+    pub(crate) fn insert(&mut self, new: WideGrant) -> bool {
+        let filter = new.filter.clone();
+        match self.grants.binary_search_by(|it| it.filter.cmp(&filter)) {
+            Ok(place) => self.grants[place] = new,
+            Err(_) => {
+                if self.grants.len() >= FILTERS_PER_PAIR {
+                    self.grants.retain(|it| it.grant.revoked.is_none());
+                }
+                if self.grants.len() >= FILTERS_PER_PAIR {
+                    return false;
+                }
+                let place = self.grants.partition_point(|it| it.filter < filter);
+                self.grants.insert(place, new);
+            }
+        }
+        true
+    }
 }
 
 /// A right on every topic of the granter's that a filter matches.

@@ -17,12 +17,15 @@
 //! Invariants: a call that isn't applied writes nothing but its outcome. The same block over the same
 //! state gives the same bytes, on any machine, however often a `Missing` interrupted it.
 
-use sealwire_envelope::{Call, ClientId, EnrolmentId, Genesis, TopicName, Transaction};
+use sealwire_envelope::{
+    AuthorisationId, Call, ClientId, EnrolmentId, Genesis, TopicFilter, TopicName, Transaction,
+};
 use sealwire_sm::PublicKey;
 
 use crate::consortium::{self, GenesisError};
 use crate::context::{Block, Context, Sender, Stop, bytes, ensure, load};
 use crate::entry::{CertificateEntry, CertificateStatus, OutcomeEntry};
+use crate::keys::Granter;
 use crate::limits::EXPIRY_WINDOW_BLOCKS;
 use crate::outcome::{Code, Outcome};
 use crate::state::{Fault, Missing, Overlay, Read, Writes};
@@ -314,21 +317,38 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
             let to = call.authorisations.iter().map(|item| &item.authorisation);
             keys.extend(to.map(keys::authorisation));
         }
-        Call::GrantFilter(call) => keys.push(keys::client(&call.grantee)),
+        Call::GrantFilter(call) => {
+            keys.push(keys::client(&call.grantee));
+            filter_of(&call.filter, &call.grantee, &mut keys);
+        }
+        Call::RevokeFilter(call) => filter_of(&call.filter, &call.grantee, &mut keys),
+        Call::RequestRights(call) => match call.filter.to_name() {
+            Some(topic) => keys.push(keys::topic(&topic)),
+            None => keys.extend(call.filter.owner().as_ref().map(keys::client)),
+        },
+        // Under the sender's name, which stands in its certificate.
+        Call::DenyRequest(_) => {}
         Call::TransferTopic(call) => {
             keys.extend([keys::topic(&call.topic), keys::offer(&call.topic)]);
             keys.extend(call.to.as_ref().map(keys::client));
         }
         Call::CloseTopic(call) => keys.push(keys::topic(&call.topic)),
         Call::CreateAuthorisation(call) => {
+            keys.push(keys::authorisation(&AuthorisationId::of(&call.key)));
+            keys.extend(call.filter.to_name().as_ref().map(keys::topic));
             keys.extend(call.keys.iter().map(|item| keys::topic(&item.topic)));
         }
         Call::RedeemAuthorisation(call) => {
-            keys.push(keys::authorisation(&call.authorisation));
-            keys.extend(call.keys.iter().map(|item| keys::topic(&item.topic)));
+            let id = &call.authorisation;
+            keys.push(keys::authorisation(id));
+            keys.extend(call.keys.iter().flat_map(|item| {
+                [
+                    keys::topic(&item.topic),
+                    keys::authorisation_key(id, item.epoch, &item.topic),
+                ]
+            }));
         }
         Call::WithdrawAuthorisation(call) => keys.push(keys::authorisation(&call.authorisation)),
-        Call::RevokeFilter(_) | Call::RequestRights(_) | Call::DenyRequest(_) => {}
         Call::Anchor(call) => {
             let items = call.packages.iter();
             keys.extend(
@@ -347,6 +367,16 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
     keys
 }
 
+/// What a call on a granted filter reads, whether the owner of that prefix sends it or an operator: the
+/// sender's role stands in its certificate.
+fn filter_of(filter: &TopicFilter, grantee: &ClientId, reads: &mut Vec<Vec<u8>>) {
+    let owner = filter.owner().map(Granter::Client);
+    let org = filter.org().map(Granter::Org);
+    for granter in owner.iter().chain(&org) {
+        reads.extend([keys::wide(grantee, granter), keys::widely(granter)]);
+    }
+}
+
 /// What a call on a topic reads that names clients.
 fn rights_of<'c>(
     topic: &TopicName,
@@ -354,5 +384,10 @@ fn rights_of<'c>(
     reads: &mut Vec<Vec<u8>>,
 ) {
     reads.extend([keys::topic(topic), keys::readers(topic)]);
-    reads.extend(clients.flat_map(|client| [keys::grant(client, topic), keys::client(client)]));
+    // Who owns it now stands in its entry; nearly always whom its name says.
+    let granter = topic.to_filter().owner().map(Granter::Client);
+    for client in clients {
+        reads.extend([keys::grant(client, topic), keys::client(client)]);
+        reads.extend(granter.iter().map(|granter| keys::wide(client, granter)));
+    }
 }

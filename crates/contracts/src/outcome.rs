@@ -98,13 +98,13 @@ codes! {
     GranteeNotLive = 306, "The client to be granted has no live certificate: its organisation must register one.";
     GranteeRole = 307, "Rights are granted to devices and users only: name a client of such a role.";
     GrantToOwner = 308, "The owner has all rights already: name another client.";
-    RightsEmpty = 309, "The grant names no right: name publish, subscribe, read or compute.";
+    RightsEmpty = 309, "The grant names no right: name publish, subscribe, read, compute or verify.";
     GrantExpired = 310, "The grant would be expired already: give a later expiry.";
     GrantRange = 311, "The time range ends before it begins: swap the two.";
     PurposeTooLong = 312, "The purpose is too long: shorten it.";
     WrongEpoch = 313, "The key epoch isn't the one expected: read the topic again and use its epoch.";
     KeyMissing = 314, "A sealed key is needed and missing or of a wrong size: seal the epoch key to the client's SM2 key.";
-    KeyUnexpected = 315, "A key was given where none belongs: leave it out (open topics and compute-only grants have no key).";
+    KeyUnexpected = 315, "A key was given where none belongs: leave it out (open topics and grants of compute or verify alone have no key).";
     TooManyReaders = 316, "The topic has as many grants as it can have: revoke expired ones first.";
     UnknownGrant = 317, "There is no such grant: check the client and the topic.";
     GrantRevoked = 318, "The grant is already revoked: nothing is left to do.";
@@ -132,6 +132,7 @@ codes! {
     NoteTooLong = 340, "The note is too long: shorten it.";
     TooManyKeys = 341, "The call carries too many keys, or none: split it.";
     KeyOutsideFilter = 342, "A key is of a topic that the filter doesn't match or the owner doesn't own: leave it out.";
+    OwnerNotLive = 343, "The authorisation key's owner has no live certificate: its organisation must resume or register one.";
 
     BatchEmpty = 401, "The call carries nothing: send at least one item.";
     BatchTooLarge = 402, "The call carries too many items: split it.";

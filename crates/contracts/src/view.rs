@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use sealwire_envelope::{Blob, ClientId, GrantTerms, KeyEpoch, TopicFilter, TopicName, encode};
+use sealwire_envelope::{
+    Blob, ClientId, GrantTerms, KeyEpoch, Rights, TopicFilter, TopicName, encode,
+};
 use serde::{Serialize as _, Serializer};
 
 use crate::context::Block;
@@ -233,8 +235,10 @@ impl View {
         })
     }
 
-    /// As [`View::decide`], supposing that the owner had granted `terms` on `filter` (a topic's name, or a
-    /// filter under one client's prefix) to the client in the last block. Nothing is changed.
+    /// As [`View::decide`], supposing that `terms` had been granted on `filter` to the client in the last
+    /// block: a topic by its owner; a filter under one client's prefix by that client; *verify* on a filter
+    /// under an organisation's prefix by one of its operators. Nothing is changed. Whether such a grant would be
+    /// accepted isn't asked: a filter that nobody may grant, or that finds no place, changes nothing.
     pub fn suppose(
         &self,
         client: &ClientId,
@@ -248,23 +252,18 @@ impl View {
             time_ms: self.time_ms,
         };
         let grant = GrantEntry::new(terms, KeyEpoch(0), now);
-        let granter = filter.owner().map(Granter::Client);
-        let supposed = match (filter.to_name(), granter) {
-            (Some(topic), _) => Some((keys::grant(client, &topic), encode(&grant))),
-            (None, Some(granter)) => {
+        let supposed = match filter.to_name() {
+            Some(topic) => Some((keys::grant(client, &topic), encode(&grant))),
+            None => granter_of(filter, terms).and_then(|granter| {
                 let key = keys::wide(client, &granter);
-                let old = self
-                    .entry(&key)
-                    .and_then(|bytes| minicbor::decode(bytes).ok());
-                let mut entry: WideEntry = old.unwrap_or_default();
-                entry.grants.retain(|wide| wide.filter != *filter);
-                entry.grants.push(WideGrant {
-                    filter: filter.clone(),
-                    grant,
-                });
-                Some((key, encode(&entry)))
-            }
-            (None, None) => None,
+                let old = self.entry(&key);
+                let old: Option<WideEntry> = old.and_then(|bytes| minicbor::decode(bytes).ok());
+                let mut entry = old.unwrap_or_default();
+                let filter = filter.clone();
+                entry
+                    .insert(WideGrant { filter, grant })
+                    .then(|| (key, encode(&entry)))
+            }),
         };
         let supposing = Supposing {
             view: self,
@@ -314,6 +313,15 @@ impl View {
         };
         Scan { entries, next }
     }
+}
+
+/// Who could grant a filter with a wildcard on these terms.
+fn granter_of(filter: &TopicFilter, terms: &GrantTerms) -> Option<Granter> {
+    let org = || {
+        let org = filter.org()?;
+        (terms.rights == Rights::VERIFY).then_some(Granter::Org(org))
+    };
+    filter.owner().map(Granter::Client).or_else(org)
 }
 
 /// Part of a range.

@@ -1,5 +1,7 @@
 //! Queries about rights beyond grants of single topics, and about whose keys are in order.
 
+use std::collections::BTreeSet;
+
 use sealwire_envelope::{
     AuthorisationId, ClientId, KeyEpoch, Rights, TopicFilter, TopicMode, TopicName,
 };
@@ -213,35 +215,53 @@ impl View {
     /// A hint to the owner's client, which proves each fact before it acts on it.
     pub fn upkeep(&self, topic: &TopicName, now_ms: u64) -> Option<Upkeep> {
         let entry: TopicEntry = self.topic(topic).value?;
-        if entry.mode == TopicMode::Open || entry.closed.is_some() {
+        let given = self.given_by(&entry.owner, now_ms);
+        self.upkeep_given(topic, &entry, &given, now_ms)
+    }
+
+    fn upkeep_given(
+        &self,
+        topic: &TopicName,
+        entry: &TopicEntry,
+        given: &Given,
+        now_ms: u64,
+    ) -> Option<Upkeep> {
+        if !changes_keys(entry) {
             return None;
         }
-        let holders = self.key_holders(topic, entry.epoch);
+        let holders: BTreeSet<ClientId> =
+            self.key_holders(topic, entry.epoch).into_iter().collect();
         let stale = holders
             .iter()
             .filter(|client| !self.has_key_right(client, topic, now_ms));
         let stale: Vec<_> = stale.cloned().collect();
-        let mut candidates = self.readers_and_wide(topic, &entry.owner);
-        candidates.push(entry.owner.clone());
-        candidates.sort();
-        candidates.dedup();
-        candidates.retain(|client| {
+        let wide = given.wide.iter();
+        let wide = wide.filter(|record| record.filter.matches(topic));
+        let mut candidates: BTreeSet<ClientId> = self.key_grantees(topic);
+        candidates.extend(wide.map(|record| record.grantee.clone()));
+        candidates.insert(entry.owner.clone());
+        let missing = candidates.into_iter().filter(|client| {
             !holders.contains(client) && self.has_key_right(client, topic, now_ms)
+        });
+        let unkeyed = given.authorisations.iter().filter(|(id, filter)| {
+            let key = keys::authorisation_key(id, entry.epoch, topic);
+            filter.matches(topic) && self.entry(&key).is_none()
         });
         Some(Upkeep {
             topic: topic.clone(),
             epoch: entry.epoch,
             stale,
-            missing: candidates,
-            missing_authorisations: self.authorisations_without(topic, &entry, now_ms),
+            missing: missing.collect(),
+            missing_authorisations: unkeyed.map(|(id, _)| *id).collect(),
         })
     }
 
     /// Everything that an owner has to do about the keys of its topics, topic by topic.
     pub fn upkeep_of(&self, owner: &ClientId, now_ms: u64, page: &Page) -> Answer<Vec<Upkeep>> {
         let topics = self.topics_of(owner, page);
+        let given = self.given_by(owner, now_ms);
         let due = |record: &TopicRecord| {
-            let upkeep = self.upkeep(&record.name, now_ms)?;
+            let upkeep = self.upkeep_given(&record.name, &record.topic, &given, now_ms)?;
             (!upkeep.is_done()).then_some(upkeep)
         };
         Answer {
@@ -253,12 +273,12 @@ impl View {
     }
 
     /// Whether the present key of a topic is held by somebody who has no right to it any more: what is
-    /// encrypted under it from now on isn't secret from that client.
+    /// encrypted under it from now on isn't secret from that client. Never on a closed topic: nothing more is.
     pub fn is_key_stale(&self, topic: &TopicName, now_ms: u64) -> bool {
         let Some(entry) = self.topic(topic).value else {
             return false;
         };
-        entry.mode == TopicMode::Sealed
+        changes_keys(&entry)
             && self
                 .key_holders(topic, entry.epoch)
                 .iter()
@@ -277,44 +297,35 @@ impl View {
         .any(|action| self.decide(client, action, now_ms).is_allowed())
     }
 
-    fn readers_and_wide(&self, topic: &TopicName, owner: &ClientId) -> Vec<ClientId> {
-        let grants = self.grants_of_topic(topic).value;
-        let direct = grants
-            .into_iter()
+    /// Clients with a grant of the topic that comes with its key.
+    fn key_grantees(&self, topic: &TopicName) -> BTreeSet<ClientId> {
+        let grants = self.grants_of_topic(topic).value.into_iter();
+        grants
             .filter(|record| needs_key(record.grant.rights))
-            .map(|record| record.grantee);
-        let wide = self.wide_by(&Granter::Client(owner.clone())).value;
-        let wide = wide
-            .into_iter()
-            .filter(|record| needs_key(record.grant.rights) && record.filter.matches(topic))
-            .map(|record| record.grantee);
-        direct.chain(wide).collect()
+            .map(|record| record.grantee)
+            .collect()
     }
 
-    fn authorisations_without(
-        &self,
-        topic: &TopicName,
-        entry: &TopicEntry,
-        now_ms: u64,
-    ) -> Vec<AuthorisationId> {
+    fn given_by(&self, owner: &ClientId, now_ms: u64) -> Given {
+        let mut wide = self.wide_by(&Granter::Client(owner.clone())).value;
+        wide.retain(|record| needs_key(record.grant.rights));
         let mut page = Page::default();
-        let mut missing = Vec::new();
+        let mut authorisations = Vec::new();
         loop {
-            let answer = self.authorisations_of(&entry.owner, &page);
+            let answer = self.authorisations_of(owner, &page);
             let open = answer.value.into_iter().filter(|record| {
                 let authorisation = &record.authorisation;
-                authorisation.is_open(now_ms / 1000)
-                    && needs_key(authorisation.terms.rights)
-                    && authorisation.filter.matches(topic)
+                authorisation.is_open(now_ms / 1000) && needs_key(authorisation.terms.rights)
             });
-            missing.extend(open.map(|record| record.id).filter(|id| {
-                self.entry(&keys::authorisation_key(id, entry.epoch, topic))
-                    .is_none()
-            }));
+            authorisations.extend(open.map(|record| (record.id, record.authorisation.filter)));
             match answer.next {
                 Some(next) => page.after = Some(next),
-                None => return missing,
+                None => break,
             }
+        }
+        Given {
+            wide,
+            authorisations,
         }
     }
 
@@ -334,6 +345,18 @@ impl View {
         .filter_map(|action| action.right())
         .fold(Rights::NONE, |rights, right| rights | right)
     }
+}
+
+/// What an owner gives with keys beyond grants of single topics; read once for all its topics.
+struct Given {
+    wide: Vec<WideRecord>,
+    /// Those that can be redeemed, with their filters.
+    authorisations: Vec<(AuthorisationId, TopicFilter)>,
+}
+
+/// Whether a topic's key still changes: an open topic has none, and a closed one keeps its last.
+fn changes_keys(topic: &TopicEntry) -> bool {
+    topic.mode == TopicMode::Sealed && topic.closed.is_none()
 }
 
 fn records(granter: &Granter, grantee: &ClientId, entry: WideEntry) -> Vec<WideRecord> {

@@ -2,16 +2,18 @@
 //!
 //! - **CreateAuthorisation** (device or user): the public half of a key pair, with what it gives (terms, on
 //!   one topic of the sender's or on a filter under its prefix), how many clients may redeem it (1 to 256)
-//!   and until when. Keys of present epochs come sealed to the public half; where they are missing, the
-//!   owner seals them to the client after it redeemed.
+//!   and until when. Where the terms come with keys, those of present epochs come sealed to the public half;
+//!   where they are missing, the owner seals them to the client after it redeemed.
 //! - **RedeemAuthorisation** (device or user): signed by the private half over the chain and the sender's
 //!   own id, so a copied transaction is worthless to others. Gives the sender the grant as if the owner had
-//!   made it in this block, each sender once. The sender brings the keys that were sealed to the
+//!   made it in this block, each sender once; so the owner's certificate must be live, too: what a lost
+//!   device signed away gives nothing once its organisation suspended or revoked it. The sender brings the keys that were sealed to the
 //!   authorisation key, sealed anew to itself; a wrong one harms nobody else.
 //! - **WithdrawAuthorisation** (the owner, or an operator of its organisation): nobody redeems it any
 //!   more. What was redeemed stays until it is revoked.
 //!
-//! A topic that was handed over since, or closed, isn't given by an older authorisation key.
+//! An authorisation key of one topic gives nothing once the topic was handed over or closed; one of a filter
+//! gives what a grant of that filter gives.
 
 use sealwire_envelope::{
     AuthorisationId, ClientId, CreateAuthorisation, RedeemAuthorisation, TopicFilter, TopicKey,
@@ -21,7 +23,7 @@ use sealwire_sm::PublicKey;
 use sealwire_sm::cert::Role;
 
 use super::grant::add_wide;
-use super::rotate::sealed_key;
+use super::rotate::{is_live, sealed_key};
 use super::{
     ENDING_ROLES, TOPIC_ROLES, check_open, check_terms, needs_key, owned_topic, readers_of,
 };
@@ -64,6 +66,12 @@ pub(crate) fn create<R: Read>(
             owner.topic_prefix()
         ),
     }
+    // Whoever may not read must not find the key sealed to what it holds.
+    ensure!(
+        needs_key(call.terms.rights) || call.keys.is_empty(),
+        KeyUnexpected,
+        "{id}"
+    );
     for (item, _) in covered_keys(ctx, &owner, &call.filter, &call.keys)? {
         let place = keys::authorisation_key(&id, item.epoch, &item.topic);
         let sealed = item.sealed.clone();
@@ -131,6 +139,7 @@ pub(crate) fn redeem<R: Read>(
     );
     check_redeemable(ctx, id, &entry)?;
     ensure!(entry.owner != sender, GrantToOwner, "{sender}");
+    ensure!(is_live(ctx, &entry.owner)?, OwnerNotLive, "{}", entry.owner);
     // The grant's own expiry may have come since the key was made.
     check_terms(&entry.terms, &sender, ctx.block.time_s())?;
 
@@ -141,9 +150,11 @@ pub(crate) fn redeem<R: Read>(
             add_wide(ctx, &granter, &sender, &entry.filter, &entry.terms)?;
         }
     }
-    for (item, topic) in covered_keys(ctx, &entry.owner, &entry.filter, &call.keys)? {
-        let held = keys::authorisation_key(id, item.epoch, &item.topic);
-        let gives = needs_key(entry.terms.rights) && ctx.exists(&held)?;
+    let held = |item: &TopicKey| keys::authorisation_key(id, item.epoch, &item.topic);
+    let brought = covered_keys(ctx, &entry.owner, &entry.filter, &call.keys)?;
+    ctx.touch(brought.iter().map(|(item, _)| held(item)))?;
+    for (item, topic) in brought {
+        let gives = needs_key(entry.terms.rights) && ctx.exists(&held(item))?;
         ensure!(gives, KeyNotHeld, "'{}', epoch {}", item.topic, item.epoch);
         debug_assert!(item.epoch <= topic.epoch);
         let place = keys::sealed_key(&item.topic, item.epoch, &sender);

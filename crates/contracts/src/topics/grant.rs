@@ -231,30 +231,17 @@ pub(super) fn add_wide<R: Read>(
     let now = ctx.block.moment();
     let key = keys::wide(grantee, granter);
     let old: Option<WideEntry> = ctx.entry(&key)?;
-    let mut grants = old.clone().unwrap_or_default().grants;
-    let new = WideGrant {
+    let mut entry = old.clone().unwrap_or_default();
+    entry.changed = now;
+    let placed = entry.insert(WideGrant {
         filter: filter.clone(),
         grant: GrantEntry::new(terms, KeyEpoch(0), now),
-    };
-    match grants.binary_search_by(|known| known.filter.cmp(filter)) {
-        Ok(place) => grants[place] = new,
-        Err(_) => {
-            if grants.len() >= FILTERS_PER_PAIR {
-                grants.retain(|known| known.grant.revoked.is_none());
-            }
-            ensure!(
-                grants.len() < FILTERS_PER_PAIR,
-                TooManyFilters,
-                "{FILTERS_PER_PAIR} of {granter} to {grantee}"
-            );
-            let place = grants.partition_point(|known| known.filter < *filter);
-            grants.insert(place, new);
-        }
-    }
-    let entry = WideEntry {
-        changed: now,
-        grants,
-    };
+    });
+    ensure!(
+        placed,
+        TooManyFilters,
+        "{FILTERS_PER_PAIR} of {granter} to {grantee}"
+    );
     ctx.amend(key, old.as_ref(), &entry);
 
     let list_key = keys::widely(granter);

@@ -5,7 +5,7 @@
 //! - **DenyRequest** (the owner): answers an open request with a note. A grant of the same topic or filter
 //!   to the requester answers it too, whatever its terms: what was granted, stands in the grant.
 //!
-//! Requests give no right. There is one per requester and topic or filter, so nobody piles them up.
+//! Requests give no right. There is one per requester and topic or filter: asking again adds nothing.
 
 use sealwire_envelope::{ClientId, DenyRequest, RequestRights, TopicFilter};
 

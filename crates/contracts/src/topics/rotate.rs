@@ -7,25 +7,25 @@
 //!
 //! A rotation, wherever it comes in a call, is exact. It must name the owner and every grantee of the
 //! topic who has a key right, whose grant hasn't expired and whose certificate is live at the block's
-//! time. It may name clients to whom the owner granted a filter that gives the key: there can be many,
-//! and `SealKeys` serves those left out. It may also name clients who dropped out of these sets while the
-//! transaction was under way (expired, certificate gone); their keys are not stored. It may name nobody
-//! else and nobody twice.
+//! time and that of a device or user. It may name clients to whom the owner granted a filter that gives the
+//! key: there can be many, and `SealKeys` serves those left out. It may also name clients who dropped out of
+//! these sets while the transaction was under way (expired, certificate gone); their keys are not stored. It
+//! may name nobody else and nobody twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sealwire_envelope::{
-    Blob, ClientId, KeyEpoch, RotateTopic, Rotation, SealKeys, TopicMode, TopicName,
+    Blob, ClientId, ClientKey, KeyEpoch, RotateTopic, Rotation, SealKeys, TopicMode, TopicName,
 };
 
 use super::grant::{Wide, is_widely_entitled};
 use super::{TOPIC_ROLES, expect_key, needs_key, owned_topic, readers_of};
 use crate::context::{Context, Stop, ensure};
 use crate::entry::{
-    AuthorisationEntry, CertificateStatus, GrantEntry, Readers, SealedKey, TopicEntry,
+    AuthorisationEntry, CertificateStatus, ClientEntry, GrantEntry, Readers, SealedKey, TopicEntry,
 };
 use crate::identity::certificate_of;
-use crate::keys;
+use crate::keys::{self, Granter};
 use crate::limits::KEYS_PER_CALL;
 use crate::outcome::Code;
 use crate::state::{Fault, Read};
@@ -67,27 +67,22 @@ pub(super) fn apply<R: Read>(
         rotation.epoch.0,
         topic.epoch.0
     );
-    let mut offered = BTreeMap::new();
-    for item in &rotation.keys {
-        let client = &item.client;
-        let sealed = expect_key(true, Some(&item.sealed), client)?.unwrap_or_default();
-        ensure!(
-            offered.insert(client, sealed).is_none(),
-            RotationNamesStranger,
-            "{client} twice"
-        );
-    }
-    let mut entitled = vec![owner.clone()];
+    let mut offered = offered_by(rotation)?;
+    let mut entitled = BTreeSet::from([owner.clone()]);
+    let mut lapsed = Vec::new();
     for (client, wants) in wants_key(ctx, name, remaining)? {
         match wants {
-            Wants::Key => entitled.push(client),
-            Wants::Nothing => {
-                offered.remove(&client);
-            }
+            Wants::Key => drop(entitled.insert(client)),
+            Wants::Nothing => lapsed.push(client),
             Wants::NoRight => {}
         }
     }
-    entitled.extend(widely_entitled(ctx, name, owner, &entitled, &mut offered)?);
+    let widely = widely_entitled(ctx, name, owner, &entitled, &mut offered)?;
+    entitled.extend(widely);
+    // Only now: a filter may still give what a grant of the topic no longer does.
+    for client in lapsed.iter().filter(|client| !entitled.contains(client)) {
+        offered.remove(client);
+    }
     for client in entitled {
         let sealed = offered
             .remove(&client)
@@ -110,12 +105,27 @@ pub(super) fn apply<R: Read>(
     Ok(())
 }
 
+/// The keys of a rotation by client; nobody twice.
+fn offered_by(rotation: &Rotation) -> Result<BTreeMap<&ClientId, Blob>, Stop> {
+    let mut offered = BTreeMap::new();
+    for item in &rotation.keys {
+        let client = &item.client;
+        let sealed = expect_key(true, Some(&item.sealed), client)?.unwrap_or_default();
+        ensure!(
+            offered.insert(client, sealed).is_none(),
+            RotationNamesStranger,
+            "{client} twice"
+        );
+    }
+    Ok(offered)
+}
+
 /// Of those offered a key, who has a right to it by a filter. Forgets those who had one.
 fn widely_entitled<R: Read>(
     ctx: &Context<'_, R>,
     name: &TopicName,
     owner: &ClientId,
-    already: &[ClientId],
+    already: &BTreeSet<ClientId>,
     offered: &mut BTreeMap<&ClientId, Blob>,
 ) -> Result<Vec<ClientId>, Stop> {
     let filter = name.to_filter();
@@ -123,8 +133,15 @@ fn widely_entitled<R: Read>(
     let others: Vec<&ClientId> = offered
         .keys()
         .copied()
-        .filter(|client| !already.contains(client))
+        .filter(|client| !already.contains(*client))
         .collect();
+    let granter = Granter::Client(owner.clone());
+    ctx.touch(
+        others
+            .iter()
+            .flat_map(|client| [keys::wide(client, &granter), keys::client(client)]),
+    )?;
+    touch_certificates(ctx, &others)?;
     for client in others {
         match is_widely_entitled(ctx, client, owner, &filter)? {
             Wide::Now if is_live(ctx, client)? => entitled.push(client.clone()),
@@ -135,10 +152,28 @@ fn widely_entitled<R: Read>(
     Ok(entitled)
 }
 
-fn is_live<R: Read>(ctx: &Context<'_, R>, client: &ClientId) -> Result<bool, Fault> {
+/// Asks at once for the present certificates of all these clients.
+fn touch_certificates<R: Read>(ctx: &Context<'_, R>, clients: &[&ClientId]) -> Result<(), Fault> {
+    ctx.touch(clients.iter().map(|client| keys::client(client)))?;
+    let mut certificates = Vec::with_capacity(clients.len());
+    for client in clients {
+        if let Some(entry) = ctx.entry::<ClientEntry>(&keys::client(client))? {
+            certificates.push(keys::certificate(&entry.certificate));
+        }
+    }
+    ctx.touch(certificates)?;
+    Ok(())
+}
+
+/// Whether a client could use a key now. Roles change with certificates: a grant may be of a time when the
+/// client was a device, and it is a gateway now.
+pub(super) fn is_live<R: Read>(ctx: &Context<'_, R>, client: &ClientId) -> Result<bool, Fault> {
     let now_s = ctx.block.time_s();
-    Ok(certificate_of(ctx, &keys::client(client))?
-        .is_some_and(|(_, certificate)| certificate.status(now_s) == CertificateStatus::Live))
+    let present = certificate_of(ctx, &keys::client(client))?;
+    Ok(present.is_some_and(|(_, certificate)| {
+        certificate.status(now_s) == CertificateStatus::Live
+            && TOPIC_ROLES.contains(&certificate.role)
+    }))
 }
 
 /// Whether a remaining grantee takes part in a rotation.
@@ -156,29 +191,21 @@ fn wants_key<R: Read>(
     name: &TopicName,
     readers: &Readers,
 ) -> Result<Vec<(ClientId, Wants)>, Fault> {
-    let clients = &readers.clients;
+    let clients: Vec<&ClientId> = readers.clients.iter().collect();
     let first = clients
         .iter()
         .flat_map(|client| [keys::grant(client, name), keys::client(client)]);
     ctx.touch(first)?;
-    let mut certificates = Vec::new();
-    for client in clients {
-        let key = keys::client(client);
-        let entry: crate::entry::ClientEntry = ctx.entry(&key)?.ok_or(Fault::Corrupt { key })?;
-        certificates.push(keys::certificate(&entry.certificate));
-    }
-    ctx.touch(certificates)?;
+    touch_certificates(ctx, &clients)?;
 
     let now_s = ctx.block.time_s();
     let mut wants = Vec::with_capacity(clients.len());
     for client in clients {
         let key = keys::grant(client, name);
         let grant: GrantEntry = ctx.entry(&key)?.ok_or(Fault::Corrupt { key })?;
-        let live = certificate_of(ctx, &keys::client(client))?
-            .is_some_and(|(_, certificate)| certificate.status(now_s) == CertificateStatus::Live);
         let what = if !needs_key(grant.rights) {
             Wants::NoRight
-        } else if grant.is_live(now_s) && live {
+        } else if grant.is_live(now_s) && is_live(ctx, client)? {
             Wants::Key
         } else {
             Wants::Nothing
@@ -201,6 +228,7 @@ pub(crate) fn seal<R: Read>(ctx: &mut Context<'_, R>, call: &SealKeys) -> Result
         .entry(&keys::topic(name))?
         .ok_or_else(|| Code::UnknownTopic.because(format_args!("'{name}'")))?;
     let is_owner = topic.owner == ctx.sender.client;
+    touch_sealed(ctx, call, is_owner)?;
     for item in &call.clients {
         let sealed = sealed_key(&topic, item.epoch, &item.sealed, &item.client)?;
         let key = keys::sealed_key(name, item.epoch, &item.client);
@@ -240,6 +268,33 @@ pub(crate) fn seal<R: Read>(ctx: &mut Context<'_, R>, call: &SealKeys) -> Result
         );
     }
     Ok(())
+}
+
+/// Asks at once for all that a call that seals keys looks at beyond its topic.
+fn touch_sealed<R: Read>(
+    ctx: &Context<'_, R>,
+    call: &SealKeys,
+    is_owner: bool,
+) -> Result<(), Fault> {
+    let name = &call.topic;
+    let to = call.authorisations.iter().map(|item| &item.authorisation);
+    let to = to.map(keys::authorisation);
+    if !is_owner {
+        let held = |item: &ClientKey| keys::sealed_key(name, item.epoch, &item.client);
+        ctx.touch(call.clients.iter().map(held).chain(to))?;
+        return Ok(());
+    }
+    let owner = Granter::Client(ctx.sender.client.clone());
+    let clients: Vec<&ClientId> = call.clients.iter().map(|item| &item.client).collect();
+    let rights = clients.iter().flat_map(|client| {
+        [
+            keys::grant(client, name),
+            keys::wide(client, &owner),
+            keys::client(client),
+        ]
+    });
+    ctx.touch(rights.chain(to))?;
+    touch_certificates(ctx, &clients)
 }
 
 /// A sealed key of the right size, of an epoch that the topic has reached.

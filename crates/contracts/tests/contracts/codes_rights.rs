@@ -248,8 +248,16 @@ pub fn of_authorisations(case: &mut Case) {
         seal_to_authorisation(T, &authorisation_key(2), 0),
     );
 
+    let mut unread = authorisation(&case.world, 3, T, Rights::VERIFY);
+    unread.keys = vec![topic_key(T, 0)];
+    case.refuse(Code::KeyUnexpected, "acme.dev", create(unread));
     let three = make(case, 3);
     case.world.must("acme.dev", create(three));
+    // What a lost device signed away gives nothing.
+    let lost = case.world.id_of("acme.dev");
+    case.world.must("acme.op", revoke_certificate(lost));
+    let of_the_lost = redeem_by(case, 3, "beta.user");
+    case.refuse(Code::OwnerNotLive, "beta.user", of_the_lost);
     case.world.skip_s += 2_000;
     let expired = redeem_by(case, 3, "beta.user");
     case.refuse(Code::AuthorisationExpired, "beta.user", expired);
