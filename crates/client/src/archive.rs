@@ -445,8 +445,13 @@ pub async fn open(keyring: &Keyring, record: &[u8]) -> Result<Opened, OpenError>
             detail: e.to_string(),
         })
     })?;
-    let (header, content_type, content) =
-        mqtt::open(keyring, &record.topic, &record.payload).await?;
+    let (header, content_type, content) = mqtt::open(
+        keyring,
+        &record.topic,
+        &record.payload,
+        Some(record.received_ms),
+    )
+    .await?;
     Ok(Opened {
         record,
         header,

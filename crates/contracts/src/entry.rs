@@ -184,6 +184,13 @@ impl CertificateEntry {
         }
     }
 
+    /// When its holder replaced it by another, if that is how it ended: nobody revokes itself, so whoever
+    /// ended their own certificate renewed it.
+    pub fn superseded(&self) -> Option<Moment> {
+        let ended = self.revoked.as_ref()?;
+        (ended.by == self.client).then_some(ended.at)
+    }
+
     /// Who suspended it, when and why, if that lasts.
     pub fn suspended(&self) -> Option<&Revocation> {
         let last = self.suspensions.last()?;

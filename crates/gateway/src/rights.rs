@@ -5,17 +5,13 @@
 //! decided).
 
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
-use sealwire_contracts::{Action, Decision, Reason, View, entry::Revocation};
+use sealwire_contracts::{Action, Decision, Reason, View};
 use sealwire_envelope::{ClientId, KeyEpoch, TopicFilter, TopicMode, TopicName, message};
 
 use crate::frame::FrameError;
 
 /// Longest sentence that is sent or recorded, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
-
-/// How the contracts begin the reason when a renewal ends a certificate
-/// ([`sealwire_contracts::superseded`]).
-const SUPERSEDED: &str = "superseded by ";
 
 /// Something is refused, and why.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -243,26 +239,22 @@ pub fn stay(
     };
     let has_another = view.decide(client, Action::Connect, now_ms).is_allowed();
     let entry = view.certificate(&certificate).value;
-    let ended = entry.and_then(|record| record.certificate.revoked);
-    let Some(ended) = ended.filter(|ended| has_another && superseded(ended)) else {
+    let ended = entry.and_then(|record| record.certificate.superseded());
+    let Some(ended) = ended.filter(|_| has_another) else {
         return Err(refusal);
     };
-    if now_ms.saturating_sub(ended.at.time_ms) <= grace_ms {
+    let ago_ms = now_ms.saturating_sub(ended.time_ms);
+    if ago_ms <= grace_ms {
         return Ok(());
     }
     let text = format!(
         "{client}'s certificate was renewed {} s ago: log in with the new one",
-        now_ms.saturating_sub(ended.at.time_ms) / 1000
+        ago_ms / 1000
     );
     Err(Refusal {
         text: cut(text),
         ..refusal
     })
-}
-
-/// Whether a certificate ended because its holder renewed it.
-fn superseded(ended: &Revocation) -> bool {
-    ended.reason.starts_with(SUPERSEDED)
 }
 
 /// The filter inside `$share/<group>/<filter>`.
@@ -282,12 +274,6 @@ mod tests {
         let text = cut("ä".repeat(400));
         assert!(text.len() <= TEXT_BYTES_MAX && text.ends_with('…'));
         assert_eq!(cut("short".into()), "short");
-    }
-
-    #[test]
-    fn the_contracts_word_for_superseded_is_known() {
-        let by = sealwire_envelope::CertId(sealwire_sm::Sm3Digest([7; 32]));
-        assert!(sealwire_contracts::superseded(&by).starts_with(SUPERSEDED));
     }
 
     #[test]

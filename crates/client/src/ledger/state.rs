@@ -27,6 +27,8 @@ pub struct Client {
     pub certificate_id: CertId,
     /// Its certificate.
     pub certificate: CertificateEntry,
+    /// Since which height it is that one.
+    pub since_height: u64,
 }
 
 impl Ledger {
@@ -213,7 +215,25 @@ impl Ledger {
         Ok(certificate.map(|certificate| Client {
             certificate_id: entry.certificate,
             certificate,
+            since_height: entry.since.height,
         }))
+    }
+
+    /// The certificate that the client had before its `entry`'s, with that entry; none where it is the first.
+    ///
+    /// A client's entries of the past stay in the state (`h/<height of the change> <key>`), each proven like
+    /// any other.
+    pub async fn client_before(
+        &self,
+        client: &ClientId,
+        since_height: u64,
+    ) -> Result<Option<(ClientEntry, CertificateEntry)>, LedgerError> {
+        let key = keys::history(since_height, &keys::client(client));
+        let Some(entry) = self.entry::<ClientEntry>(key).await? else {
+            return Ok(None);
+        };
+        let certificate = self.certificate(&entry.certificate).await?;
+        Ok(certificate.map(|certificate| (entry, certificate)))
     }
 
     /// An enrolment, open or not.

@@ -554,7 +554,7 @@ impl Subscription {
             )));
         };
         let keyring = self.session.holder().keyring;
-        let opened = open(&keyring, &raw.topic, &raw.payload).await;
+        let opened = open(&keyring, &raw.topic, &raw.payload, None).await;
         let raw = self.taken.take()?;
         // Letting go of `raw` acknowledges it.
         let (topic, retained) = (raw.topic.clone(), raw.retain);
@@ -584,30 +584,40 @@ impl Drop for Subscription {
 
 type OpenedParts = (Option<MessageHeader>, Option<String>, Zeroizing<Vec<u8>>);
 
-/// Opens a payload that came, or was archived, on a topic.
+/// Opens a payload that came, or was archived (then with its time of receipt), on a topic.
 pub(crate) async fn open(
     keyring: &Keyring,
     topic: &TopicName,
     payload: &[u8],
+    received_ms: Option<u64>,
 ) -> Result<OpenedParts, OpenError> {
     if keyring.mode(topic).await? == TopicMode::Open {
         return Ok((None, None, Zeroizing::new(payload.to_vec())));
     }
     let MessageHeader { epoch, sender, .. } = message::inspect(payload)?;
     let topic_key = keyring.key(topic, epoch).await?;
-    let sender_key = keyring.sender(&sender).await?;
-    let opened = match message::open(topic, &topic_key, payload, |_| Some(sender_key)) {
-        Err(MessageError::Signature { .. }) => {
-            // The sender may have a new certificate since we looked.
-            keyring.forget_sender(&sender);
-            let sender_key = keyring.sender(&sender).await?;
-            message::open(topic, &topic_key, payload, |_| Some(sender_key))?
+    let with = |key| message::open(topic, &topic_key, payload, |_| Some(key));
+    let mut opened = with(keyring.sender(&sender).await?);
+    if is_unsigned(&opened) {
+        // The sender may have a new certificate since we looked.
+        keyring.forget_sender(&sender);
+        opened = with(keyring.sender(&sender).await?);
+    }
+    if is_unsigned(&opened) {
+        // It may have had another one when it signed.
+        let former = keyring.former(&sender, received_ms).await?;
+        if let Some(then) = former.into_iter().map(with).find(|it| !is_unsigned(it)) {
+            opened = then;
         }
-        opened => opened?,
-    };
+    }
+    let opened = opened?;
     Ok((
         Some(opened.header),
         Some(opened.content_type),
         opened.content,
     ))
+}
+
+fn is_unsigned(opened: &Result<message::Opened, MessageError>) -> bool {
+    matches!(opened, Err(MessageError::Signature { .. }))
 }
