@@ -293,7 +293,11 @@ async fn an_open_session_leaves_its_last_words_in_files_of_version_1_too() {
     let mut db = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display()))
         .await
         .unwrap();
-    for sql in ["DROP TABLE sessions", "PRAGMA user_version = 1"] {
+    for sql in [
+        "DROP TABLE sessions",
+        "DROP TABLE used",
+        "PRAGMA user_version = 1",
+    ] {
         sqlx::query(sql).execute(&mut db).await.unwrap();
     }
     db.close().await.unwrap();

@@ -92,6 +92,9 @@ pub struct Present {
     pub key: Option<sm4::Key>,
 }
 
+/// A client's former certificates, and when they were asked for.
+type Formers = Bounded<ClientId, (Arc<[CertificateEntry]>, Instant)>;
+
 /// Finds and remembers keys for one identity.
 pub struct Keyring {
     identity: Identity,
@@ -99,7 +102,7 @@ pub struct Keyring {
     topics: Mutex<Bounded<TopicName, (TopicEntry, Instant)>>,
     keys: Mutex<Bounded<(TopicName, KeyEpoch), sm4::Key>>,
     senders: Mutex<Bounded<ClientId, (PublicKey, Instant)>>,
-    former: Mutex<Bounded<ClientId, (Arc<[CertificateEntry]>, Instant)>>,
+    former: Mutex<Formers>,
 }
 
 impl Keyring {
