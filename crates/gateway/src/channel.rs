@@ -26,13 +26,14 @@ use std::{
     time::Duration,
 };
 
+use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::Acceptor,
 };
 use sealwire_contracts::entry::CertificateStatus;
 use sealwire_envelope::{CertId, ClientId};
-use sealwire_sm::{Certificate, sm3};
+use sealwire_sm::{Certificate, SecretKey, sm3};
 use sealwire_tls::{
     ClientTrust, Clients, ConfigError, Family, Front, Preference, Resumption, Roots, server, trust,
 };
@@ -114,18 +115,32 @@ impl Tls {
     /// [`TlsError`].
     pub fn new(hub: &Arc<Hub>, config: &Config) -> Result<Self, TlsError> {
         let trust = client_trust(hub, &config.roots)?;
-        let options = server::Options {
-            resumption: Resumption::Tickets {
-                rotate_s: TICKET_ROTATE_S,
-            },
-            ..server::Options::default()
-        };
+        let options = server_options();
         let keys = hub.keys();
         let clients = Clients::Optional(trust.clone());
         let sm = server::sm(&keys.certificate, &keys.secret, clients, &options)?;
         let (chain, key) = standard_certificate(&hub.config().home, &config.names)?;
         let standard = server::standard(chain, key, &options)?;
         let front = Front::both(sm, standard, Preference::Sm);
+        Ok(Self { front, trust })
+    }
+
+    /// SM alone, with this certificate: how a ledger node serves its members. Clients may show a
+    /// certificate that `known` knows (asked within the handshake: it must not block).
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn members(
+        certificate: &Certificate,
+        key: &SecretKey,
+        roots: &[Certificate],
+        known: impl Fn(CertId) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Result<Self, TlsError> {
+        let roots = Roots::new(roots.iter().cloned())?;
+        let trust = ClientTrust::new(roots, move |der| known(CertId(sm3(&[der]))));
+        let clients = Clients::Optional(trust.clone());
+        let sm = server::sm(certificate, key, clients, &server_options())?;
+        let front = Front::sm(sm);
         Ok(Self { front, trust })
     }
 
@@ -157,6 +172,15 @@ impl Tls {
             .parse()
             .map_err(|error| refused(format!("{error}")))?;
         Ok((client, CertId(certificate.id())))
+    }
+}
+
+fn server_options() -> server::Options {
+    server::Options {
+        resumption: Resumption::Tickets {
+            rotate_s: TICKET_ROTATE_S,
+        },
+        ..server::Options::default()
     }
 }
 
@@ -222,9 +246,24 @@ fn pem(label: &str, der: &[u8]) -> String {
     out
 }
 
+/// Who is at the other end of an HTTPS connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// From where.
+    pub address: SocketAddr,
+    /// What the handshake has shown.
+    pub channel: Channel,
+}
+
+impl Connected<IncomingStream<'_, HttpsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, HttpsListener>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
 /// HTTPS connections, each after its handshake, for `axum::serve`.
 pub struct HttpsListener {
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, Peer)>,
     address: SocketAddr,
 }
 
@@ -246,7 +285,7 @@ impl HttpsListener {
                     accepted = listener.accept() => accepted,
                     _ = stop.changed() => return,
                 };
-                let (stream, peer) = match accepted {
+                let (stream, address) = match accepted {
                     Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "can't accept a connection");
@@ -261,8 +300,8 @@ impl HttpsListener {
                 let (tls, done) = (tls.clone(), done.clone());
                 tokio::spawn(async move {
                     let shaken = tokio::time::timeout(handshake_max, tls.accept(stream)).await;
-                    if let Ok(Ok((stream, _))) = shaken {
-                        let _ = done.send((stream, peer)).await;
+                    if let Ok(Ok((stream, channel))) = shaken {
+                        let _ = done.send((stream, Peer { address, channel })).await;
                     }
                     drop(permit);
                 });
@@ -274,7 +313,7 @@ impl HttpsListener {
 
 impl axum::serve::Listener for HttpsListener {
     type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
+    type Addr = Peer;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         match self.ready.recv().await {
@@ -285,6 +324,9 @@ impl axum::serve::Listener for HttpsListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.address)
+        Ok(Peer {
+            address: self.address,
+            channel: Channel::default(),
+        })
     }
 }

@@ -26,6 +26,8 @@ pub struct Trial {
     pub validators: Vec<PrivateKey>,
     /// One gateway per organisation: who sends the transactions.
     pub gateways: Vec<Client>,
+    /// One operator per organisation.
+    pub operators: Vec<Client>,
 }
 
 /// A client with its secrets.
@@ -56,7 +58,8 @@ impl Trial {
     /// Only if certificates can't be made, which would be a bug.
     pub fn new(seed: u64, organisations: usize, created_ms: u64) -> Result<Self, CertificateError> {
         let mut rng = StdRng::seed_from_u64(seed);
-        let (mut orgs, mut validators, mut gateways) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut orgs, mut validators) = (Vec::new(), Vec::new());
+        let (mut gateways, mut operators) = (Vec::new(), Vec::new());
         for number in 0..organisations {
             let name = format!("org{number:02}");
             let root_key = SecretKey::generate(&mut rng);
@@ -74,13 +77,14 @@ impl Trial {
                     &subject(&name, role, &client),
                 )?;
                 certificates.push(certificate.der().into());
-                if role == Role::Gateway {
-                    let id = client.parse().expect("a well-formed client id");
-                    gateways.push(Client {
-                        id,
-                        certificate: CertId(certificate.id()),
-                        key,
-                    });
+                let client = Client {
+                    id: client.parse().expect("a well-formed client id"),
+                    certificate: CertId(certificate.id()),
+                    key,
+                };
+                match role {
+                    Role::Gateway => gateways.push(client),
+                    _ => operators.push(client),
                 }
             }
             let validator = SecretKey::generate(&mut rng);
@@ -103,6 +107,7 @@ impl Trial {
             genesis,
             validators,
             gateways,
+            operators,
         })
     }
 
@@ -116,8 +121,6 @@ impl Trial {
 impl Client {
     /// A transaction of this gateway that logs one event, made unique by `nonce`.
     pub fn log_one_event(&self, chain: ChainId, nonce: u64, expiry_height: u64) -> Transaction {
-        let mut nonce_bytes = [0; NONCE_LEN];
-        nonce_bytes.copy_from_slice(&sm3(&[&nonce.to_be_bytes()]).0[..NONCE_LEN]);
         let event = ConnectionEvent {
             client: self.id.clone(),
             kind: EventKind::Connected,
@@ -133,14 +136,21 @@ impl Client {
             grant: None,
             height: 0,
         };
+        let events = vec![event];
+        let call = Call::LogEvents(LogEvents { events });
+        self.call(chain, nonce, expiry_height, call)
+    }
+
+    /// A transaction of this client, made unique by `nonce`.
+    pub fn call(&self, chain: ChainId, nonce: u64, expiry_height: u64, call: Call) -> Transaction {
+        let mut nonce_bytes = [0; NONCE_LEN];
+        nonce_bytes.copy_from_slice(&sm3(&[&nonce.to_be_bytes()]).0[..NONCE_LEN]);
         let body = TxBody {
             chain,
             sender: self.certificate,
             expiry_height,
             nonce: nonce_bytes,
-            call: Call::LogEvents(LogEvents {
-                events: vec![event],
-            }),
+            call,
         };
         Transaction::sign(body, &self.key)
     }

@@ -1,8 +1,14 @@
 //! Four real validators over loopback sockets, asked over HTTP as anyone would.
 
+#[path = "scenarios/access.rs"]
+mod access;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
-use sealwire_envelope::{block::BUNDLE_MAX_BYTES, decode_bounded, receipt::ProvenEntry};
+use sealwire_contracts::keys;
+use sealwire_envelope::{
+    Call, RevokeCertificate, block::BUNDLE_MAX_BYTES, decode_bounded, receipt::ProvenEntry,
+};
 use sealwire_ledger::{
     api::{self, Problem},
     bench, follower,
@@ -122,30 +128,30 @@ async fn a_consortium_over_sockets() {
     let document: Value = serde_json::from_str(&api::openapi_json().unwrap()).unwrap();
     let gateway = trial.gateways[0].id.to_string();
     let none = "0".repeat(64);
-    for path in document["paths"].as_object().unwrap().keys() {
-        if path == "/v1/events" || path == "/v1/transactions" {
-            continue;
-        }
-        let good = path
-            .replace(
-                "{id}",
-                if path.contains("transactions") {
-                    &id
-                } else if path.contains("authorisations/") {
-                    &none
-                } else {
-                    &gateway
-                },
-            )
+    let target = |path: &str| {
+        let id = match path {
+            path if path.contains("transactions") => &id,
+            path if path.contains("authorisations/") => &none,
+            _ => &gateway,
+        };
+        let path = path
+            .replace("{id}", id)
             .replace("{height}", "1")
-            .replace("{key}", "00")
+            // Who a client is, anyone may ask.
+            .replace("{key}", &hex::encode(keys::client(&trial.gateways[0].id)))
             .replace("{org}", "org00")
             .replace("{certificate}", &none)
             .replace("{enrolment}", &none)
             .replace("{role}", "device")
             .replace("{topic}", "org00/gateway/x");
         let query = "action=connect&topic=org00/gateway/x&rights=read&keys=00";
-        let good = format!("{}{good}?client={gateway}&{query}", url(0));
+        format!("{path}?client={gateway}&{query}")
+    };
+    for path in document["paths"].as_object().unwrap().keys() {
+        if path == "/v1/events" || path == "/v1/transactions" {
+            continue;
+        }
+        let good = format!("{}{}", url(0), target(path));
         let response = client.get(&good).send().await.unwrap();
         assert_eq!(response.status(), 200, "{good}");
         if path.contains('{') {
@@ -177,6 +183,19 @@ async fn a_consortium_over_sockets() {
         "a gateway isn't a client of gateways"
     );
 
+    // At the place for members.
+    let revoke = Call::RevokeCertificate(RevokeCertificate {
+        certificate: trial.gateways[3].certificate,
+        reason: "a test".to_owned(),
+    });
+    let revoke = trial.operators[3].call(genesis.chain_id(), 7, 500, revoke);
+    assert_eq!(post(0, revoke.to_bytes()).await.unwrap().status(), 202);
+    let waits = format!("{}/v1/transactions/{}?wait_ms=20000", url(0), revoke.id());
+    assert_eq!(get(&client, waits).await.1["code"].as_u64(), Some(0));
+    let certificate = |number: usize| trial.gateways[number].certificate;
+    let chain = nodes[0].chain.clone();
+    access::ask_everything(chain, certificate(0), certificate(3), target).await;
+
     // The event stream tells of the next block.
     let mut stream = client
         .get(format!("{}/v1/events", url(0)))
@@ -201,6 +220,7 @@ async fn a_consortium_over_sockets() {
         genesis: genesis.clone(),
         directory: home.join("follower"),
         validators: (0..4).map(url).collect(),
+        tls: None,
         http: ([127, 0, 0, 1], 0).into(),
         threads: 1,
     };

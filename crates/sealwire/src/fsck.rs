@@ -105,6 +105,7 @@ async fn replay(
         genesis: genesis.clone(),
         directory: scratch.to_owned(),
         validators: vec![url.to_owned()],
+        tls: None,
         http: (Ipv4Addr::LOCALHOST, 0).into(),
         threads: 2,
     };

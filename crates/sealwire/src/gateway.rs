@@ -98,6 +98,7 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
         genesis: genesis.clone(),
         directory: directory.join("follower"),
         validators: home.ledger_urls(Some(&args.org))?,
+        tls: Some(sealwire_client::tls::to_nodes(&genesis, Some(&identity))?),
         http: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
         threads: FOLLOWER_THREADS,
     };

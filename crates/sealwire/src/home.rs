@@ -6,6 +6,8 @@
 //! <home>/<org>/root.pem
 //! <home>/<org>/org.toml          addresses of node and gateway, and of the other nodes
 //! <home>/<org>/validator.key     the key with which its validator votes
+//! <home>/<org>/node.key          the key and certificate that its node shows to those who ask by TLS
+//! <home>/<org>/node.crt
 //! <home>/<org>/node/             the validator's ledger
 //! <home>/<org>/operator/         the operator's key and certificate
 //! <home>/<org>/gateway/          the gateway's key, certificate, follower and archive
@@ -41,6 +43,9 @@ pub struct OrgConfig {
     pub p2p: SocketAddr,
     /// Where its validator serves the ledger's HTTP API.
     pub http: SocketAddr,
+    /// Where its validator serves the same to members by TLS; none: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<SocketAddr>,
     /// Where its gateway listens to MQTT clients.
     pub mqtt: SocketAddr,
     /// Where its gateway serves the archive over HTTP.
@@ -103,6 +108,23 @@ pub struct Peer {
     pub p2p: SocketAddr,
     /// Where it serves the ledger's HTTP API.
     pub http: SocketAddr,
+    /// Where it serves it by TLS, if it does: then it is asked there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<SocketAddr>,
+}
+
+impl Peer {
+    fn ledger_url(&self) -> String {
+        ledger_url(self.http, self.https)
+    }
+}
+
+/// How others ask a node: by TLS where it offers that.
+pub fn ledger_url(http: SocketAddr, https: Option<SocketAddr>) -> String {
+    match https {
+        Some(https) => format!("https://{https}"),
+        None => format!("http://{http}"),
+    }
 }
 
 impl Home {
@@ -204,7 +226,8 @@ impl Home {
         here.map(|o| self.org_config(&o.org)).collect()
     }
 
-    /// HTTP addresses of ledger nodes, `first`'s own first.
+    /// Addresses of ledger nodes: `first`'s own over plain HTTP, then those of others, by TLS where they
+    /// offer it.
     ///
     /// # Errors
     /// When no organisation is in this home.
@@ -219,9 +242,10 @@ impl Home {
                 self.root.display()
             );
         };
-        let own = std::iter::once(config.http);
-        let all = own.chain(config.peers.iter().map(|peer| peer.http));
-        Ok(all.map(|address| format!("http://{address}")).collect())
+        let own = std::iter::once(format!("http://{}", config.http));
+        Ok(own
+            .chain(config.peers.iter().map(Peer::ledger_url))
+            .collect())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -26,7 +26,7 @@ use sealwire_sm::{
 
 use crate::{
     cli::Init,
-    home::{self, Home, OrgConfig, Peer},
+    home::{self, Home, OrgConfig, Peer, ledger_url},
     output::Output,
     process::now_ms,
 };
@@ -45,6 +45,12 @@ pub const PORTS_PER_ORG: u16 = 10;
 pub const OPERATOR: &str = "operator";
 /// The name of every organisation's gateway.
 pub const GATEWAY: &str = "gateway";
+/// The name of every organisation's node.
+const NODE: &str = "node";
+/// File of the node's key for TLS.
+const NODE_KEY: &str = "node.key";
+/// File of the node's certificate for TLS.
+const NODE_CERTIFICATE: &str = "node.crt";
 
 /// What a consortium shall be.
 pub struct Plan {
@@ -65,6 +71,8 @@ pub struct Addresses {
     pub p2p: SocketAddr,
     /// Ledger HTTP.
     pub http: SocketAddr,
+    /// Ledger by TLS, for members.
+    pub https: SocketAddr,
     /// MQTT.
     pub mqtt: SocketAddr,
     /// Archive HTTP.
@@ -98,6 +106,7 @@ impl Addresses {
             mqtts: at(4),
             gateway_https: at(5),
             desk: at(6),
+            https: at(7),
         })
     }
 }
@@ -180,12 +189,14 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
                 org: org.clone(),
                 p2p: a.p2p,
                 http: a.http,
+                https: Some(a.https),
             })
             .collect();
         home.write_org_config(&OrgConfig {
             org: org.clone(),
             p2p: addresses.p2p,
             http: addresses.http,
+            https: Some(addresses.https),
             mqtt: addresses.mqtt,
             mqtts: Some(addresses.mqtts),
             gateway_https: Some(addresses.gateway_https),
@@ -247,7 +258,7 @@ pub fn peers_for(configs: &[OrgConfig], org: &OrgId) -> Peers {
     Peers {
         ledger: ordered
             .iter()
-            .map(|config| format!("http://{}", config.http))
+            .map(|config| ledger_url(config.http, config.https))
             .collect(),
         gateways: ordered.iter().filter_map(gateway).collect(),
         desk: ordered
@@ -298,6 +309,8 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
     std::fs::write(dir.join("root.pem"), root.to_pem()).context("root.pem can't be written")?;
     let validator = SecretKey::generate(rng);
     home::write_key(&dir.join("validator.key"), &validator)?;
+    let valid_s = STAFF_DAYS * DAY_S;
+    certify_node(&dir, org, &root_key, &root, now_s, valid_s)?;
     let mut staff = Vec::new();
     for (name, role, dir) in [
         (OPERATOR, Role::Operator, home.operator_dir(org)),
@@ -305,7 +318,6 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
     ] {
         let client = ClientId::new(org, name)?;
         let key = SecretKey::generate(rng);
-        let valid_s = STAFF_DAYS * DAY_S;
         let public_key = key.public_key();
         let certificate = certify(&root_key, &root, &client, role, public_key, now_s, valid_s)?;
         staff.push(Staff {
@@ -324,6 +336,49 @@ fn make_org(home: &Home, org: &OrgId, plan: &Plan) -> Result<MadeOrg> {
             .collect(),
     };
     Ok(MadeOrg { genesis, staff })
+}
+
+/// Makes the key and certificate that an organisation's node shows by TLS. They aren't the validator's: what
+/// a node says over HTTP is proven by votes, not by who says it.
+fn certify_node(
+    dir: &Path,
+    org: &OrgId,
+    root_key: &SecretKey,
+    root: &Certificate,
+    now_s: u64,
+    valid_s: u64,
+) -> Result<()> {
+    let key = SecretKey::generate(&mut rand::rng());
+    let client = ClientId::new(org, NODE)?;
+    let (role, public_key) = (Role::Validator, key.public_key());
+    let certificate = certify(root_key, root, &client, role, public_key, now_s, valid_s)?;
+    home::write_key(&dir.join(NODE_KEY), &key)?;
+    std::fs::write(dir.join(NODE_CERTIFICATE), certificate.to_pem())
+        .with_context(|| format!("{NODE_CERTIFICATE} can't be written"))
+}
+
+/// The key and certificate of an organisation's node, made now where the root is here and they aren't yet.
+///
+/// # Errors
+/// When they can't be read, or neither they nor the root are here.
+pub fn node_identity(dir: &Path, org: &OrgId) -> Result<(SecretKey, Certificate)> {
+    let (key, certificate) = (dir.join(NODE_KEY), dir.join(NODE_CERTIFICATE));
+    if !certificate.exists() {
+        let (root_key, root) = home::read_root(dir).with_context(|| {
+            format!(
+                "org.toml says 'https', and {} isn't there to serve it with: leave 'https' out, or start \
+                 the node once where the organisation's root is",
+                certificate.display()
+            )
+        })?;
+        let (now_s, valid_s) = (now_ms() / 1000, STAFF_DAYS * DAY_S);
+        certify_node(dir, org, &root_key, &root, now_s, valid_s)?;
+    }
+    let pem = std::fs::read_to_string(&certificate)
+        .with_context(|| format!("{} can't be read", certificate.display()))?;
+    let certificate = Certificate::from_pem(&pem)
+        .with_context(|| format!("{} can't be used", certificate.display()))?;
+    Ok((keyfile::read(&key, None)?, certificate))
 }
 
 /// Issues a client's certificate, valid for `valid_s` seconds from a little ago (clocks differ).

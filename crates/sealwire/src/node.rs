@@ -1,21 +1,43 @@
 //! `sealwire node`: an organisation's validator.
 //!
+//! Where `org.toml` says `https`, the ledger is served there too, by TLS of RFC 8998 and to members
+//! (`sealwire_ledger::api::members_router`): that is the address for other machines. Plain `http` asks nobody
+//! who they are, so it belongs on loopback.
+//!
 //! With `--json`, one line per final block and one when it has started; without, the same as text.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use axum::{
+    extract::{ConnectInfo, Request},
+    middleware::{self, Next},
+    response::Response,
+};
 use sealwire_envelope::{Genesis, Header};
-use sealwire_ledger::{mirror::Final, node};
-use sealwire_sm::keyfile;
-use tokio::sync::broadcast::error::RecvError;
+use sealwire_gateway::channel::{HttpsListener, Peer, Tls};
+use sealwire_ledger::{
+    api::{self, Asker},
+    chain::Chain,
+    mirror::Final,
+    node,
+};
+use sealwire_sm::{Certificate, SecretKey, keyfile};
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast::error::RecvError, watch},
+};
 
 use crate::{
     cli::Node,
     home::Home,
+    init::node_identity,
     output::Output,
     process::{raise_file_limit, until_stopped},
 };
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs until stopped.
 ///
@@ -44,9 +66,24 @@ pub async fn run(home: &Home, out: Output, args: &Node) -> Result<()> {
     // Starting reads the disk: not on a thread that serves others.
     let running = tokio::task::spawn_blocking(move || node::launch(settings)).await??;
     let url = format!("http://{}", running.http);
-    let started = serde_json::json!({ "event": "started", "org": args.org, "http": url });
-    out.line(&started, |_| {
-        format!("{}'s validator serves its ledger at {url}", args.org)
+    let (stop, stopped) = watch::channel(false);
+    let https = match config.https {
+        None => None,
+        Some(address) => {
+            let (key, certificate) = node_identity(&home.org(&args.org), &args.org)?;
+            let chain = running.chain.clone();
+            let bound = serve_members(&genesis, &key, &certificate, chain, address, stopped);
+            Some(format!("https://{}", bound.await?))
+        }
+    };
+    let started =
+        serde_json::json!({ "event": "started", "org": args.org, "http": url, "https": https });
+    out.line(&started, |_| match &https {
+        None => format!("{}'s validator serves its ledger at {url}", args.org),
+        Some(https) => format!(
+            "{}'s validator serves its ledger at {url}, and to members at {https}",
+            args.org
+        ),
     });
 
     let mut blocks = running.chain.mirror().subscribe();
@@ -71,8 +108,55 @@ pub async fn run(home: &Home, out: Output, args: &Node) -> Result<()> {
             },
         }
     }
+    let _ = stop.send(true);
     tokio::task::spawn_blocking(move || running.stop()).await?;
     Ok(())
+}
+
+/// Serves the ledger by TLS until `stopped` changes; gives back the address that was bound.
+async fn serve_members(
+    genesis: &Genesis,
+    key: &SecretKey,
+    certificate: &Certificate,
+    chain: Arc<dyn Chain>,
+    address: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<SocketAddr> {
+    let roots = genesis.orgs.iter();
+    let roots: Vec<_> = roots
+        .map(|org| Certificate::from_der(&org.root_cert_der))
+        .collect::<Result<_, _>>()?;
+    // Whether the ledger knows a certificate is asked with every request, where the answer has words.
+    let tls = Arc::new(Tls::members(certificate, key, &roots, |_| Ok(()))?);
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("can't listen on {address} for members"))?;
+    let bound = listener.local_addr()?;
+    let listener = HttpsListener::new(tls, listener, bound, HANDSHAKE_MAX, stopped.clone());
+    let router = api::members_router(chain).layer(middleware::from_fn(tell_who_asks));
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    tokio::spawn(async move {
+        tokio::select! {
+            ended = axum::serve(listener, service) => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "the members' HTTPS interface ended");
+                }
+            }
+            _ = stopped.changed() => {}
+        }
+    });
+    Ok(bound)
+}
+
+/// Hands on to the ledger what the handshake has shown.
+async fn tell_who_asks(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let shown = peer.channel.bound.map(|(_, certificate)| certificate);
+    request.extensions_mut().insert(Asker(shown));
+    next.run(request).await
 }
 
 /// Tells of a block that has transactions; the heartbeats in between are only logged.

@@ -189,6 +189,17 @@ pub enum Expected {
     AnyGateway,
     /// The gateway of this client id.
     Gateway(String),
+    /// Any validator's node of the trusted organisations.
+    AnyNode,
+}
+
+impl Expected {
+    fn role(&self) -> Role {
+        match self {
+            Self::AnyGateway | Self::Gateway(_) => Role::Gateway,
+            Self::AnyNode => Role::Validator,
+        }
+    }
 }
 
 /// A client's check of the server.
@@ -201,7 +212,7 @@ pub(crate) struct ServerTrust {
 impl ServerTrust {
     fn check(&self, der: &[u8], now_s: u64) -> Result<(), Untrusted> {
         let Certificate { name, role, .. } = self.roots.check(der, now_s)?;
-        if role != Role::Gateway {
+        if role != self.expected.role() {
             return Err(Untrusted::Role { name, role });
         }
         match &self.expected {
@@ -209,7 +220,7 @@ impl ServerTrust {
                 name,
                 expected: expected.clone(),
             }),
-            Expected::Gateway(_) | Expected::AnyGateway => Ok(()),
+            Expected::Gateway(_) | Expected::AnyGateway | Expected::AnyNode => Ok(()),
         }
     }
 }

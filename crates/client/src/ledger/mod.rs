@@ -200,41 +200,75 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger behind these nodes (`http://host:port`). With a genesis, answers are verified.
+    /// The ledger behind these nodes (`http://host:port`, or `https://host:port` by TLS of RFC 8998). With a
+    /// genesis, answers are verified. Over HTTPS this asks as nobody in particular: nodes answer what anyone
+    /// may know; who has an identity uses [`Ledger::of`] or [`Ledger::asked_by`].
     ///
     /// # Errors
-    /// [`LedgerError::NoNode`] or [`LedgerError::Address`].
+    /// [`LedgerError::NoNode`] or [`LedgerError::Address`]; the latter also for HTTPS without a genesis, which
+    /// says whose nodes they are.
     pub fn new(nodes: &[String], genesis: Option<Arc<Genesis>>) -> Result<Self, LedgerError> {
+        Self::connect(nodes, genesis, None)
+    }
+
+    /// As [`Ledger::new`]; over HTTPS nodes are shown the certificate of `identity`.
+    ///
+    /// # Errors
+    /// As [`Ledger::new`].
+    pub fn asked_by(nodes: &[String], identity: &Identity) -> Result<Self, LedgerError> {
+        Self::connect(nodes, Some(identity.genesis().clone()), Some(identity))
+    }
+
+    /// The ledger of an identity, by its peers and its genesis.
+    ///
+    /// # Errors
+    /// As [`Ledger::new`].
+    pub fn of(identity: &Identity) -> Result<Self, LedgerError> {
+        Self::asked_by(&identity.peers().ledger, identity)
+    }
+
+    fn connect(
+        nodes: &[String],
+        genesis: Option<Arc<Genesis>>,
+        identity: Option<&Identity>,
+    ) -> Result<Self, LedgerError> {
         let nodes: Vec<String> = nodes
             .iter()
             .map(|n| n.trim_end_matches('/').to_owned())
             .collect();
-        if nodes.is_empty() {
-            return Err(LedgerError::NoNode);
-        }
+        let mut by_tls = None;
         for node in &nodes {
-            reqwest::Url::parse(node)
-                .map_err(|e| e.to_string())
-                .and_then(|url| match (url.scheme(), url.host()) {
-                    ("http", Some(_)) => Ok(()),
-                    _ => Err("the scheme must be http".to_owned()),
-                })
-                .map_err(|detail| LedgerError::Address {
-                    node: node.clone(),
-                    detail,
-                })?;
+            let wrong = |detail: String| LedgerError::Address {
+                node: node.clone(),
+                detail,
+            };
+            let url = reqwest::Url::parse(node).map_err(|e| wrong(e.to_string()))?;
+            match (url.scheme(), url.host()) {
+                ("http", Some(_)) => {}
+                ("https", Some(_)) => by_tls = Some(node),
+                _ => return Err(wrong("the scheme must be http or https".to_owned())),
+            }
         }
-        let http = http::client(CONNECT_MAX, None).map_err(|detail| LedgerError::Address {
-            node: nodes[0].clone(),
+        let first = nodes.first().ok_or(LedgerError::NoNode)?;
+        let wrong = |detail: String| LedgerError::Address {
+            node: by_tls.unwrap_or(first).clone(),
             detail,
-        })?;
-        let (present, seen) = (AtomicUsize::new(0), AtomicU64::new(0));
+        };
+        let tls = match (by_tls, &genesis) {
+            (None, _) => None,
+            (Some(_), None) => return Err(wrong("HTTPS needs the genesis".to_owned())),
+            (Some(_), Some(genesis)) => {
+                let config = crate::tls::to_nodes(genesis, identity);
+                Some(config.map_err(|error| wrong(error.to_string()))?)
+            }
+        };
+        let http = http::client(CONNECT_MAX, tls).map_err(wrong)?;
         Ok(Self {
             http,
             nodes,
-            present,
+            present: AtomicUsize::new(0),
             genesis,
-            seen,
+            seen: AtomicU64::new(0),
             attempts: ATTEMPTS,
         })
     }
@@ -244,14 +278,6 @@ impl Ledger {
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
-    }
-
-    /// The ledger of an identity, by its peers and its genesis.
-    ///
-    /// # Errors
-    /// As [`Ledger::new`].
-    pub fn of(identity: &Identity) -> Result<Self, LedgerError> {
-        Self::new(&identity.peers().ledger, Some(identity.genesis().clone()))
     }
 
     /// The nodes.

@@ -4,8 +4,9 @@
 //! CBOR (`application/cbor`). Every query takes `proof=true`; the answer then carries, for each
 //! state entry it rests on, a proof under the root of one final header, and that header's
 //! certificate. The OpenAPI document is served at `/openapi.json` and committed at
-//! `docs/openapi.json`.
+//! `docs/openapi.json`. Who may ask what is said in `access.rs`.
 
+mod access;
 mod audit;
 mod blocks;
 mod identity;
@@ -29,6 +30,7 @@ use sealwire_envelope::transaction::TX_MAX_BYTES;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
+pub use access::{Asker, PUBLIC, STATE};
 pub use problem::Problem;
 
 use crate::{chain::Chain, limits::HTTP_REQUESTS_AT_ONCE};
@@ -91,9 +93,19 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 /// Longest text of a framework's own error that is passed on.
 const ERROR_TEXT_BYTES_MAX: usize = 1_024;
 
-/// All routes over a node's ledger.
+/// All routes over a node's ledger, for whoever reaches them.
 pub fn router(node: Arc<dyn Chain>) -> Router {
-    let permits = Arc::new(Semaphore::new(HTTP_REQUESTS_AT_ONCE));
+    finish(routes(), node)
+}
+
+/// All routes over a node's ledger, for members: whoever asks is shown by an [`Asker`] among the request's
+/// extensions. Without one, only what anyone may know is answered.
+pub fn members_router(node: Arc<dyn Chain>) -> Router {
+    let members = middleware::from_fn_with_state(node.clone(), access::members);
+    finish(routes().layer(members), node)
+}
+
+fn routes() -> Router<Node> {
     Router::new()
         .merge(transactions::routes())
         .merge(blocks::routes())
@@ -103,6 +115,11 @@ pub fn router(node: Arc<dyn Chain>) -> Router {
         .merge(audit::routes())
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(|| async { Problem::not_found("no such path: see /openapi.json") })
+}
+
+fn finish(routes: Router<Node>, node: Node) -> Router {
+    let permits = Arc::new(Semaphore::new(HTTP_REQUESTS_AT_ONCE));
+    routes
         .layer(DefaultBodyLimit::max(TX_MAX_BYTES))
         .layer(middleware::from_fn_with_state(permits, guard))
         .with_state(node)

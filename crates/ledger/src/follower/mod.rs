@@ -340,8 +340,10 @@ pub struct FollowerSettings {
     pub genesis: Arc<Genesis>,
     /// Where it keeps everything; made if it isn't there.
     pub directory: PathBuf,
-    /// HTTP addresses of validators (`http://host:port`), the nearest first.
+    /// HTTP addresses of validators (`http://host:port` or `https://host:port`), the nearest first.
     pub validators: Vec<String>,
+    /// How HTTPS addresses are asked; their nodes serve blocks to members only.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Where it serves HTTP itself; port 0 takes a free one.
     pub http: SocketAddr,
     /// Threads that run it.
@@ -360,7 +362,7 @@ pub fn launch(settings: FollowerSettings) -> Result<Running, LaunchError> {
     let (report, started) = mpsc::channel();
     let thread = thread::spawn(move || {
         runtime(store, settings.threads.max(1)).start(|context: TokioContext| async move {
-            let source = match HttpSource::new(settings.validators) {
+            let source = match HttpSource::new(settings.validators, settings.tls) {
                 Ok(source) => Arc::new(source),
                 Err(error) => {
                     let error = StartError::Storage {

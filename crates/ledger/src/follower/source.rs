@@ -1,7 +1,10 @@
 //! Where a follower's blocks come from.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -62,11 +65,14 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    /// Asks the nodes at these addresses (`http://host:port`).
+    /// Asks the nodes at these addresses (`http://host:port`; `https://host:port` with `tls`).
     ///
     /// # Errors
     /// When there are none, or the HTTP client can't be made.
-    pub fn new(urls: Vec<String>) -> Result<Self, SourceError> {
+    pub fn new(
+        urls: Vec<String>,
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> Result<Self, SourceError> {
         let away = |cause: String| SourceError::Away {
             source_name: "HTTP".to_owned(),
             cause,
@@ -76,7 +82,11 @@ impl HttpSource {
                 "no validator is known: name at least one address".to_owned(),
             ));
         }
-        let client = reqwest::Client::builder()
+        let builder = match tls {
+            Some(config) => reqwest::Client::builder().use_preconfigured_tls((*config).clone()),
+            None => reqwest::Client::builder(),
+        };
+        let client = builder
             .connect_timeout(FETCH_TIMEOUT)
             .build()
             .map_err(|error| away(error.to_string()))?;

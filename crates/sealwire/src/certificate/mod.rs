@@ -392,8 +392,7 @@ async fn resolve(ledger: &Ledger, which: &Which, at: Option<u64>) -> Result<Cert
 }
 
 async fn standing(home: &Home, which: &Which, at: Option<u64>) -> Result<Standing> {
-    let genesis = Arc::new(home.genesis()?);
-    let ledger = Ledger::new(&home.ledger_urls(None)?, Some(genesis))?;
+    let ledger = ledger(home)?;
     let id = resolve(&ledger, which, at).await?;
     Ok(certificate::standing(&ledger, id, at).await?)
 }
@@ -606,11 +605,11 @@ async fn template(home: &Home, out: Output, command: Template) -> Result<()> {
             });
         }
         Template::Show { org } => {
-            let genesis = Arc::new(home.genesis()?);
+            let genesis = home.genesis()?;
             if !genesis.orgs.iter().any(|it| it.org == org) {
                 bail!("organisation '{org}' isn't in genesis: check its name");
             }
-            let ledger = Ledger::new(&home.ledger_urls(None)?, Some(genesis))?;
+            let ledger = ledger(home)?;
             let mut found = Vec::new();
             for role in ROLES {
                 let entry = ledger.template(&org, role).await?;

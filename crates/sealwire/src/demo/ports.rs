@@ -37,6 +37,7 @@ impl Ports {
             mqtts: self.next()?,
             gateway_https: self.next()?,
             desk: self.next()?,
+            https: self.next()?,
         })
     }
 

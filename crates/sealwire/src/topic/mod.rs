@@ -3,7 +3,7 @@
 mod ask;
 
 use anyhow::{Context as _, Result};
-use sealwire_client::{Ledger, ledger::Applied, owner::Owner};
+use sealwire_client::{Identity, Ledger, ledger::Applied, owner::Owner};
 use sealwire_contracts::entry::RequestEntry;
 use sealwire_envelope::{ClientId, GrantTerms, TopicFilter, TopicMode};
 use serde_json::json;
@@ -238,13 +238,22 @@ fn said(out: Output, topic: &dyn std::fmt::Display, applied: &Applied, text: Str
     });
 }
 
-/// A client of the home's ledger nodes.
+/// A client of the home's ledger nodes. Other organisations' nodes answer members: they are asked as the
+/// operator of the first organisation that has one here.
 ///
 /// # Errors
 /// When no organisation is in this home.
 pub fn ledger(home: &Home) -> Result<Ledger> {
-    let genesis = std::sync::Arc::new(home.genesis()?);
-    Ok(Ledger::new(&home.ledger_urls(None)?, Some(genesis))?)
+    let urls = home.ledger_urls(None)?;
+    let configs = home.orgs_here()?;
+    let mut operators = configs.iter().filter_map(|config| {
+        let dir = home.operator_dir(&config.org);
+        Identity::load(&dir, None).ok()
+    });
+    Ok(match operators.next() {
+        Some(operator) => Ledger::asked_by(&urls, &operator)?,
+        None => Ledger::new(&urls, Some(std::sync::Arc::new(home.genesis()?)))?,
+    })
 }
 
 /// A query value, percent-encoded (RFC 3986 §2.1).
