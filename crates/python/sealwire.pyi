@@ -178,6 +178,27 @@ class Device:
         cls, home: Union[str, "os.PathLike[str]"], passphrase: Optional[str] = None
     ) -> "Device":
         """Reads the home's files, asks nobody. Raises HomeError."""
+    @staticmethod
+    def enrol(
+        home: Union[str, "os.PathLike[str]"],
+        code: str,
+        desk: str,
+        genesis: Union[str, "os.PathLike[str]"],
+        passphrase: Optional[str] = None,
+        timeout: float = 60.0,
+    ) -> "Device":
+        """Gets a certificate by an enrolment code, makes the home, and opens it. The key is made there
+        and never leaves it.
+
+        `desk` is the organisation's, as 'http://10.0.0.1:7406'; `genesis` the file that all is checked
+        against. After an error call it again: it goes on with the same key, and a home that this code
+        made is opened. Raises RefusedError for a code that is unknown, used, expired or closed."""
+    def renew(self, desk: Optional[str] = None, timeout: float = 60.0) -> bool:
+        """Renews the certificate, if it is time; whether there is another one now. Call it daily.
+
+        A new key and certificate, on the ledger and in the home; an open session goes on. `desk`:
+        unless the home knows it. Raises RefusedError when the certificate has ended, was suspended or
+        revoked: then an operator must open another enrolment."""
     @property
     def client(self) -> str:
         """Its client id, as 'acme.press-7'."""

@@ -29,6 +29,13 @@ pub struct Device {
     client: CString,
 }
 
+impl From<sealwire_device::Device> for Device {
+    fn from(device: sealwire_device::Device) -> Self {
+        let client = text_out(device.client().as_str());
+        Self { device, client }
+    }
+}
+
 /// Messages that come. From any thread; each message goes to one caller.
 pub struct Subscription(sealwire_device::Subscription);
 
@@ -66,12 +73,84 @@ pub unsafe extern "C" fn sealwire_device_open(
             )
         };
         let opened = sealwire_device::Device::open(Path::new(home), passphrase)?;
-        let client = text_out(opened.client().as_str());
-        let opened = Device {
-            device: opened,
-            client,
+        device.write(give(opened.into()));
+        Ok(())
+    })
+}
+
+/// Makes a device by an enrolment code: makes its key, has the desk of its organisation issue a certificate
+/// for it, checks it against the genesis file and the ledger, makes the home, and opens it. The key never
+/// leaves the home. After an error call it again: it goes on with the same key; a home that this code made
+/// is opened.
+///
+/// home: the directory where the device shall live. code: the enrolment code. desk: as
+/// "http://10.0.0.1:7406". genesis: path of the genesis file, which is all that is believed. passphrase: for
+/// the key file, or NULL. timeout_ms: longest wait. device: gets the handle, to be freed by
+/// sealwire_device_free. why: NULL, or gets the sentence of an error.
+///
+/// Returns SEALWIRE_REFUSED for a code that is unknown, used, expired or closed; SEALWIRE_AWAY,
+/// SEALWIRE_TIMEOUT; SEALWIRE_UNTRUSTED when what the desk answered isn't proven.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealwire_device_enrol(
+    home: *const c_char,
+    code: *const c_char,
+    desk: *const c_char,
+    genesis: *const c_char,
+    passphrase: *const c_char,
+    timeout_ms: u32,
+    device: Option<&mut MaybeUninit<*mut Device>>,
+    why: Option<&mut MaybeUninit<*mut c_char>>,
+) -> Code {
+    call(why, || {
+        let device = place("device", device)?;
+        // SAFETY: strings by the header's rules.
+        let (home, code, desk) = unsafe {
+            (
+                text_in("home", home)?,
+                text_in("code", code)?,
+                text_in("desk", desk)?,
+            )
         };
-        device.write(give(opened));
+        // SAFETY: strings by the header's rules.
+        let (genesis, passphrase) = unsafe {
+            (
+                text_in("genesis", genesis)?,
+                optional_text_in("passphrase", passphrase)?,
+            )
+        };
+        let (home, genesis, limit) = (Path::new(home), Path::new(genesis), at_most(timeout_ms));
+        let enrolled =
+            sealwire_device::Device::enrol(home, code, desk, genesis, passphrase, limit)?;
+        device.write(give(enrolled.into()));
+        Ok(())
+    })
+}
+
+/// Renews the device's certificate, if it is time: a new key and certificate, on the ledger and in the
+/// home; its session goes on. Call it daily.
+///
+/// desk: as "http://10.0.0.1:7406", or NULL for the one that the home knows. timeout_ms: longest wait.
+/// renewed: NULL, or gets whether there is another certificate now. not_after_s: NULL, or gets when the
+/// certificate that counts ends, seconds since 1970. why: NULL, or gets the sentence of an error.
+///
+/// Returns SEALWIRE_REFUSED when the certificate has ended, was suspended or revoked; SEALWIRE_AWAY,
+/// SEALWIRE_TIMEOUT: call again; SEALWIRE_ENDED when all is done but the session didn't take it over.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealwire_device_renew(
+    device: Option<&Device>,
+    desk: *const c_char,
+    timeout_ms: u32,
+    renewed: Option<&mut MaybeUninit<bool>>,
+    not_after_s: Option<&mut MaybeUninit<u64>>,
+    why: Option<&mut MaybeUninit<*mut c_char>>,
+) -> Code {
+    call(why, || {
+        let Device { device, .. } = some("device", device)?;
+        // SAFETY: strings by the header's rules.
+        let desk = unsafe { optional_text_in("desk", desk)? };
+        let done = device.renew(desk, at_most(timeout_ms))?.wait()?;
+        put(renewed, done.renewed);
+        put(not_after_s, done.not_after_s);
         Ok(())
     })
 }

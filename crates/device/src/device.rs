@@ -3,7 +3,12 @@
 //! Limits: one thread per open device; 256 commands and 256 messages of a subscription wait, then
 //! whoever sends more waits too (the gateway, by MQTT's receive maximum).
 
-use std::{path::Path, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use sealwire_client::{
     Archive, Identity, Keyring, Ledger, Trust,
@@ -38,13 +43,33 @@ pub use sealwire_client::mqtt::Message;
 pub struct Device(Arc<Inner>);
 
 struct Inner {
-    identity: Identity,
-    ledger: Arc<Ledger>,
-    keyring: Arc<Keyring>,
+    client: ClientId,
+    holder: RwLock<Arc<Holder>>,
+    /// Of the key file, for the next key.
+    passphrase: Option<Zeroizing<String>>,
     trust: Arc<Trust>,
     session: Mutex<Option<Session>>,
     /// None only while it is dropped.
     runtime: Option<Runtime>,
+}
+
+/// The device with its present certificate; a renewal brings another.
+pub(crate) struct Holder {
+    pub(crate) identity: Identity,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+impl Holder {
+    fn new(identity: Identity) -> Result<Arc<Self>, Error> {
+        let ledger = Arc::new(Ledger::of(&identity)?);
+        let keyring = Arc::new(Keyring::new(identity.clone(), ledger.clone()));
+        Ok(Arc::new(Self {
+            identity,
+            ledger,
+            keyring,
+        }))
+    }
 }
 
 impl Drop for Inner {
@@ -80,9 +105,9 @@ impl Device {
     /// [`Error::Identity`] when it isn't a home, or the passphrase is wrong; [`Error::Ledger`] when
     /// `peers.json` names no ledger node.
     pub fn open(home: &Path, passphrase: Option<&str>) -> Result<Self, Error> {
-        let identity = Identity::load(home, passphrase)?;
-        let ledger = Arc::new(Ledger::of(&identity)?);
-        let mut trust = Trust::new(identity.genesis(), Some(ledger.clone()))?;
+        let holder = Holder::new(Identity::load(home, passphrase)?)?;
+        let identity = &holder.identity;
+        let mut trust = Trust::new(identity.genesis(), Some(holder.ledger.clone()))?;
         for pem in identity
             .peers()
             .gateways
@@ -100,11 +125,10 @@ impl Device {
             .enable_all()
             .build()
             .map_err(Error::System)?;
-        let keyring = Arc::new(Keyring::new(identity.clone(), ledger.clone()));
         Ok(Self(Arc::new(Inner {
-            identity,
-            ledger,
-            keyring,
+            client: identity.client().clone(),
+            holder: RwLock::new(holder.clone()),
+            passphrase: passphrase.map(|text| Zeroizing::new(text.to_owned())),
             trust: Arc::new(trust),
             session: Mutex::new(None),
             runtime: Some(runtime),
@@ -113,10 +137,11 @@ impl Device {
 
     /// Who it is.
     pub fn client(&self) -> &ClientId {
-        self.0.identity.client()
+        &self.0.client
     }
 
-    /// Logs in at a gateway of its home, by SM2; without a name at the first one.
+    /// Logs in at a gateway of its home, by SM2, and by TLS where the gateway offers it; without a name
+    /// at the first one.
     ///
     /// # Errors
     /// [`Error::Login`], [`Error::NoGateway`], [`Error::Connected`], [`Error::Timeout`].
@@ -133,18 +158,13 @@ impl Device {
                     return Err(Error::Connected);
                 }
                 let options = Options {
-                    expect: Some(peer.client),
+                    expect: Some(peer.client.clone()),
                     reconnect: Some(Reconnect::default()),
-                    ..Options::new(peer.mqtt)
+                    ..Options::new(peer.best_mqtt())
                 };
-                let Inner {
-                    identity,
-                    keyring,
-                    trust,
-                    ..
-                } = &*device.0;
-                let session =
-                    mqtt::connect(identity, keyring.clone(), trust.clone(), options).await?;
+                let holder = device.holder();
+                let (keyring, trust) = (holder.keyring.clone(), device.0.trust.clone());
+                let session = mqtt::connect(&holder.identity, keyring, trust, options).await?;
                 *place = Some(session);
                 Ok(())
             },
@@ -251,7 +271,11 @@ impl Device {
             return Err(Error::argument("life_s", detail));
         }
         let GatewayPeer { client, mqtt, .. } = self.gateway(gateway)?;
-        let token = token::create(&self.0.identity, &client, Duration::from_secs(life_s));
+        let token = token::create(
+            &self.holder().identity,
+            &client,
+            Duration::from_secs(life_s),
+        );
         Ok(Token {
             user: self.client().clone(),
             token: Zeroizing::new(token),
@@ -288,7 +312,7 @@ impl Device {
     ) -> Result<Pending<Vec<u8>>, Error> {
         let package: PackageId = package.parse().map_err(|e| Error::argument("package", e))?;
         let archive = self.archive(gateway)?;
-        let ledger = self.0.ledger.clone();
+        let ledger = self.holder().ledger.clone();
         Ok(Pending::begin_within(
             self,
             "making the receipt",
@@ -305,17 +329,17 @@ impl Device {
         self.0.runtime.as_ref().expect("there until it is dropped")
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.0.ledger
-    }
-
-    pub(crate) fn keyring(&self) -> &Keyring {
-        &self.0.keyring
+    pub(crate) fn holder(&self) -> Arc<Holder> {
+        let holder = self.0.holder.read();
+        holder.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn archive(&self, gateway: Option<&str>) -> Result<Archive, Error> {
         let peer = self.gateway(gateway)?;
-        Ok(Archive::new(&peer.http, self.0.identity.clone())?)
+        Ok(Archive::new(
+            peer.best_http(),
+            self.holder().identity.clone(),
+        )?)
     }
 
     fn gateway(&self, wanted: Option<&str>) -> Result<GatewayPeer, Error> {
@@ -323,11 +347,30 @@ impl Device {
             .map(str::parse)
             .transpose()
             .map_err(|e| Error::argument("gateway", e))?;
-        let found = self.0.identity.peers().gateway(wanted.as_ref()).cloned();
+        let holder = self.holder();
+        let found = holder.identity.peers().gateway(wanted.as_ref()).cloned();
         found.ok_or_else(|| Error::NoGateway {
             client: self.client().clone(),
             wanted,
         })
+    }
+
+    /// Puts a renewed identity in the place of the present one, in the session too.
+    pub(crate) async fn take_over(&self, identity: Identity) -> Result<(), Error> {
+        let holder = Holder::new(identity)?;
+        let place = self.0.holder.write();
+        *place.unwrap_or_else(PoisonError::into_inner) = holder.clone();
+        let session = self.0.session.lock().await.clone();
+        if let Some(session) = session.filter(Session::is_live) {
+            session
+                .renew(&holder.identity, holder.keyring.clone())
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn passphrase(&self) -> Option<&str> {
+        self.0.passphrase.as_ref().map(|text| text.as_str())
     }
 
     async fn session(&self) -> Result<Session, Error> {

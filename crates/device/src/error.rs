@@ -8,10 +8,13 @@ use std::{fmt, io, time::Duration};
 
 use sealwire_client::{
     archive::{FetchError, ReceiptError},
+    certificate::{DeskError, LifeError},
     identity::IdentityError,
     keyring::KeyringError,
-    ledger::LedgerError,
-    mqtt::{LoginError, OpenError, PublishError, ReceiveError, SubscribeError},
+    ledger::{CallError, LedgerError},
+    mqtt::{
+        LoginError, OpenError, PublishError, ReauthenticateError, ReceiveError, SubscribeError,
+    },
     trust::TrustError,
 };
 use sealwire_envelope::{ClientId, PackageId};
@@ -102,6 +105,18 @@ pub enum Error {
         /// Which gateway; none: any.
         wanted: Option<ClientId>,
     },
+    /// The home names no desk.
+    #[error("{client} knows no enrolment desk: name your organisation's, http://host:port")]
+    NoDesk {
+        /// Whose home.
+        client: ClientId,
+    },
+    /// Enrolling or renewing.
+    #[error(transparent)]
+    Life(Box<LifeError>),
+    /// The session didn't take the renewed certificate over; the home has it.
+    #[error("the certificate is renewed, the session didn't take it over (connect anew): {0}")]
+    Reauthenticate(#[from] ReauthenticateError),
     /// No thread, no event queue.
     #[error("the operating system gives no thread or event queue: {0}")]
     System(#[source] io::Error),
@@ -169,6 +184,12 @@ pub enum Error {
     },
 }
 
+impl From<LifeError> for Error {
+    fn from(error: LifeError) -> Self {
+        Self::Life(Box::new(error))
+    }
+}
+
 impl From<ReceiveError> for Error {
     fn from(error: ReceiveError) -> Self {
         Self::Receive(Box::new(error))
@@ -187,7 +208,9 @@ impl Error {
         match self {
             Self::Argument { .. } | Self::Connected => Kind::Misuse,
             Self::NotConnected => Kind::Ended,
-            Self::Identity(_) | Self::NoGateway { .. } => Kind::Home,
+            Self::Identity(_) | Self::NoGateway { .. } | Self::NoDesk { .. } => Kind::Home,
+            Self::Life(error) => of_life(error),
+            Self::Reauthenticate(_) => Kind::Ended,
             Self::System(_) | Self::Defect(_) => Kind::Internal,
             Self::Ledger(error) => of_ledger(error),
             Self::Trust(error) => of_trust(error),
@@ -221,6 +244,29 @@ fn of_ledger(error: &LedgerError) -> Kind {
         LedgerError::Away { .. } | LedgerError::Busy(_) | LedgerError::Behind { .. } => Kind::Away,
         LedgerError::Refused(_) => Kind::Refused,
         LedgerError::Nonsense { .. } | LedgerError::Unproven { .. } => Kind::Untrusted,
+    }
+}
+
+fn of_life(error: &LifeError) -> Kind {
+    match error {
+        LifeError::Ledger(error) | LifeError::Call(CallError::Ledger(error)) => of_ledger(error),
+        LifeError::Call(CallError::Refused { .. }) => Kind::Refused,
+        LifeError::Call(CallError::Expired { .. } | CallError::Unknown { .. }) => Kind::Away,
+        LifeError::Desk(error) => match error {
+            DeskError::Address { .. } => Kind::Home,
+            DeskError::Away { .. } | DeskError::Busy(_) => Kind::Away,
+            DeskError::Refused(_) => Kind::Refused,
+            DeskError::Nonsense { .. } | DeskError::OtherChain { .. } => Kind::Untrusted,
+        },
+        LifeError::Identity(_) | LifeError::NothingBegun { .. } | LifeError::NoHome => Kind::Home,
+        LifeError::Request(_) => Kind::Internal,
+        LifeError::Certificate(_) | LifeError::OtherCertificate { .. } => Kind::Untrusted,
+        LifeError::UnknownEnrolment { .. }
+        | LifeError::NotOpen { .. }
+        | LifeError::NotLive { .. } => Kind::Refused,
+        // The genesis file that the caller gave.
+        LifeError::UnknownOrganisation { .. } => Kind::Misuse,
+        LifeError::UnderWay { .. } => Kind::Away,
     }
 }
 

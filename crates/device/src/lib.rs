@@ -10,6 +10,7 @@
 //!
 //! | Module | What |
 //! |---|---|
+//! | [`certificate`] | enrol by a code, renew |
 //! | [`device`] | open a home, connect, publish, subscribe, make tokens |
 //! | [`records`] | what a gateway has archived, verified against the ledger |
 //! | [`error`] | everything that can go wrong, in ten kinds |
@@ -25,11 +26,13 @@
 //! their limits.
 #![deny(missing_docs)]
 
+pub mod certificate;
 pub mod device;
 pub mod error;
 mod pending;
 pub mod records;
 
+pub use certificate::Renewal;
 pub use device::{Device, Message, Subscription, Token};
 pub use error::{Error, Kind};
 pub use pending::Pending;

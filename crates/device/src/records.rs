@@ -194,7 +194,7 @@ impl State {
             return Ok(());
         };
         let package = current.id;
-        let opened = match archive::open(device.keyring(), bytes).await {
+        let opened = match archive::open(&device.holder().keyring, bytes).await {
             Ok(opened) => opened,
             Err(source) => {
                 let error = Error::Record {
@@ -236,7 +236,7 @@ impl State {
 async fn verify_anchor(device: &Device, id: &PackageId, package: &Package) -> Result<u64, Error> {
     let start = Instant::now();
     loop {
-        if let Some(entry) = device.ledger().package(id).await? {
+        if let Some(entry) = device.holder().ledger.package(id).await? {
             let (found, anchored) = (package.manifest.root, entry.anchor.root);
             if found != anchored {
                 return Err(Error::OtherRoot {

@@ -12,7 +12,7 @@ use sealwire_device::Kind;
 use crate::{
     error::raise,
     message::{Message, Record},
-    wait::{SLICE, done, seconds},
+    wait::{SLICE, done, on_a_thread, seconds},
 };
 
 /// A device or user: its home, and its session at a gateway.
@@ -36,6 +36,31 @@ impl Device {
     #[pyo3(signature = (home, passphrase=None))]
     fn new(home: PathBuf, passphrase: Option<&str>) -> PyResult<Self> {
         Self::open(home, passphrase)
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (home, code, desk, genesis, passphrase=None, timeout=60.0))]
+    fn enrol(
+        py: Python<'_>,
+        home: PathBuf,
+        code: String,
+        desk: String,
+        genesis: PathBuf,
+        passphrase: Option<String>,
+        timeout: f64,
+    ) -> PyResult<Self> {
+        let limit = seconds(timeout)?;
+        let enrolled = on_a_thread(py, move || {
+            let passphrase = passphrase.as_deref();
+            sealwire_device::Device::enrol(&home, &code, &desk, &genesis, passphrase, limit)
+        })?;
+        Ok(Self(enrolled))
+    }
+
+    #[pyo3(signature = (desk=None, timeout=60.0))]
+    fn renew(&self, py: Python<'_>, desk: Option<&str>, timeout: f64) -> PyResult<bool> {
+        let pending = self.0.renew(desk, seconds(timeout)?);
+        Ok(done(py, pending.map_err(raise)?)?.renewed)
     }
 
     #[getter]

@@ -10,6 +10,7 @@ use sealwire_client::{
     owner::Owner,
 };
 use sealwire_envelope::{ClientId, OrgId};
+use tokio::sync::watch;
 
 use crate::{
     home::Home,
@@ -95,7 +96,8 @@ impl Actor {
         let gateway = self.gateway(org)?;
         let mut options = mqtt::Options::new(gateway.best_mqtt());
         options.expect = Some(gateway.client.clone());
-        self.look_after_keys();
+        let (present, watched) = watch::channel(self.keyring.clone());
+        look_after_keys(watched);
         let connected = self.connect_with(options).await;
         let session = connected.with_context(|| {
             format!(
@@ -105,27 +107,8 @@ impl Actor {
                 gateway.best_mqtt()
             )
         })?;
-        tokio::spawn(follow_renewals(self.clone(), session.clone()));
+        tokio::spawn(follow_renewals(self.clone(), session.clone(), present));
         Ok(session)
-    }
-
-    /// Puts the keys of this client's topics in order beside what it does, now and every [`TEND_EVERY`]:
-    /// an operator may have taken a grant back while it was away, or a grant may have expired.
-    fn look_after_keys(&self) {
-        let owner = Owner::new(self.keyring.clone());
-        tokio::spawn(async move {
-            loop {
-                match owner.tend().await {
-                    Ok(done) => {
-                        for tended in done {
-                            tracing::info!(?tended, "keys are in order");
-                        }
-                    }
-                    Err(error) => tracing::warn!(%error, "keys of topics couldn't be looked after"),
-                }
-                tokio::time::sleep(TEND_EVERY).await;
-            }
-        });
     }
 
     /// Logs in as `options` say.
@@ -145,7 +128,7 @@ impl Actor {
 
 /// While the session lives: when `sealwire cert renew` has put another key and certificate into the client's
 /// home, the session goes on with them.
-async fn follow_renewals(actor: Actor, session: Session) {
+async fn follow_renewals(actor: Actor, session: Session, present: watch::Sender<Arc<Keyring>>) {
     let Some(home) = actor.identity.home() else {
         return;
     };
@@ -163,8 +146,12 @@ async fn follow_renewals(actor: Actor, session: Session) {
             continue;
         }
         certificate = identity.certificate_id();
-        let keyring = Arc::new(Keyring::new(identity.clone(), actor.ledger.clone()));
-        match session.renew(&identity, keyring).await {
+        // Nodes are shown the new certificate, too.
+        let Ok(now) = Actor::new(identity) else {
+            continue;
+        };
+        let _ = present.send(now.keyring.clone());
+        match session.renew(&now.identity, now.keyring).await {
             Ok(()) => {
                 tracing::info!(%certificate, "the session goes on with the renewed certificate")
             }
@@ -173,4 +160,23 @@ async fn follow_renewals(actor: Actor, session: Session) {
             }
         }
     }
+}
+
+/// Puts the keys of this client's topics in order beside what it does, now and every [`TEND_EVERY`]:
+/// an operator may have taken a grant back while it was away, or a grant may have expired.
+fn look_after_keys(present: watch::Receiver<Arc<Keyring>>) {
+    tokio::spawn(async move {
+        loop {
+            let owner = Owner::new(present.borrow().clone());
+            match owner.tend().await {
+                Ok(done) => {
+                    for tended in done {
+                        tracing::info!(?tended, "keys are in order");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "keys of topics couldn't be looked after"),
+            }
+            tokio::time::sleep(TEND_EVERY).await;
+        }
+    });
 }

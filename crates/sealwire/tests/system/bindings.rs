@@ -48,7 +48,8 @@ pub fn dynamic_library(name: &str) -> PathBuf {
     path
 }
 
-fn crates(path: &str) -> PathBuf {
+/// A path below `crates/`.
+pub fn crates(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
@@ -113,8 +114,8 @@ impl Pair {
     }
 }
 
-/// Compiles `device.c` with every warning as an error.
-fn compile(to: &Path, link: &[String]) {
+/// Compiles a program of the C library's tests with every warning as an error.
+fn compile(program: &str, to: &Path, link: &[String]) {
     let output = Command::new("cc")
         .args([
             "-std=c99",
@@ -125,7 +126,7 @@ fn compile(to: &Path, link: &[String]) {
             "-I",
         ])
         .arg(crates("capi/include"))
-        .arg(crates("capi/tests/device.c"))
+        .arg(crates("capi/tests").join(program))
         .arg("-o")
         .arg(to)
         .args(link)
@@ -138,7 +139,8 @@ fn compile(to: &Path, link: &[String]) {
     );
 }
 
-fn in_c(home: &Path, dir: &Path) {
+/// Compiles a program of the C library's tests, linked with the shared library.
+pub fn compile_shared(program: &str, to: &Path) {
     let _ = dynamic_library("sealwire_capi");
     let here = libraries();
     let here = here.display();
@@ -147,13 +149,19 @@ fn in_c(home: &Path, dir: &Path) {
         "-lsealwire_capi".to_owned(),
         format!("-Wl,-rpath,{here}"),
     ];
-    compile(&dir.join("shared"), &shared);
+    compile(program, to, &shared);
+}
+
+fn in_c(home: &Path, dir: &Path) {
+    compile_shared("device.c", &dir.join("shared"));
+    let here = libraries();
+    let here = here.display();
     Pair::enrol(home, "c-shared").run(home, &mut Command::new(dir.join("shared")), &[]);
     let mut whole = vec![format!("{here}/libsealwire_capi.a"), "-lm".to_owned()];
     if cfg!(target_os = "linux") {
         whole.extend(["-lpthread".to_owned(), "-ldl".to_owned()]);
     }
-    compile(&dir.join("whole"), &whole);
+    compile("device.c", &dir.join("whole"), &whole);
     Pair::enrol(home, "c-static").run(home, &mut Command::new(dir.join("whole")), &[]);
 }
 

@@ -10,7 +10,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Demo, PROGRAM, eventually, json, my_turn, sealwire};
+use crate::{
+    bindings::{compile_shared, crates, python, python_module},
+    harness::{Demo, PROGRAM, eventually, json, my_turn, sealwire},
+    peers::missing,
+};
 
 /// A running desk of `acme`; dropping it ends it.
 struct Desk {
@@ -246,6 +250,49 @@ fn a_certificates_whole_life() {
     );
 
     by_request(&scene);
+    devices_renew_themselves(&scene);
+}
+
+/// Devices in C and Python get their certificates by code and renew them, their sessions kept.
+fn devices_renew_themselves(scene: &Scene) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("enrol");
+    compile_shared("enrol.c", &program);
+    renews_itself(scene, "c-1", || Command::new(&program));
+    let Some(python) = python() else {
+        return missing("Python 3.9 or later", "apt-get install python3");
+    };
+    python_module(dir.path());
+    renews_itself(scene, "python-1", || {
+        let mut command = Command::new(&python);
+        command.env("PYTHONPATH", dir.path());
+        command.arg(crates("python/tests/enrol.py"));
+        command
+    });
+}
+
+fn renews_itself(scene: &Scene, name: &str, program: impl Fn() -> Command) {
+    let (client, topic) = (format!("acme.{name}"), format!("acme/{name}/t"));
+    let opened = json(&scene.home, &["enrolment", "open", "--client", &client]);
+    let code = opened["code"].as_str().expect("a code");
+    let run = |more: &[&str]| {
+        let output = program()
+            .arg(scene.device.join("acme/clients").join(name))
+            .args([code, &scene.desk.url, &scene.genesis])
+            .args(more)
+            .output()
+            .expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {text}{errors}");
+        text
+    };
+    assert!(run(&[]).contains("is enrolled"));
+    json(
+        &scene.device,
+        &["topic", "register", "--as", &client, &topic],
+    );
+    assert!(run(&[&topic]).contains("renewed itself"));
 }
 
 /// A child that is subscribed.
