@@ -234,7 +234,8 @@ async fn serve_until<L>(
     serve: axum::serve::Serve<L, axum::Router, axum::Router>,
     mut stop: channel_of::Receiver<bool>,
 ) where
-    L: axum::serve::Listener<Addr = SocketAddr>,
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
 {
     let serve = serve.with_graceful_shutdown(async move {
         // Stopped, or the gateway is gone: either way, stop.
