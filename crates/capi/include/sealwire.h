@@ -187,6 +187,47 @@ sealwire_code_t sealwire_device_open(const char *home,
                                      char **why);
 
 /**
+ * Makes a device by an enrolment code: makes its key, has the desk of its organisation issue a certificate
+ * for it, checks it against the genesis file and the ledger, makes the home, and opens it. The key never
+ * leaves the home. After an error call it again: it goes on with the same key; a home that this code made
+ * is opened.
+ *
+ * home: the directory where the device shall live. code: the enrolment code. desk: as
+ * "http://10.0.0.1:7406". genesis: path of the genesis file, which is all that is believed. passphrase: for
+ * the key file, or NULL. timeout_ms: longest wait. device: gets the handle, to be freed by
+ * sealwire_device_free. why: NULL, or gets the sentence of an error.
+ *
+ * Returns SEALWIRE_REFUSED for a code that is unknown, used, expired or closed; SEALWIRE_AWAY,
+ * SEALWIRE_TIMEOUT; SEALWIRE_UNTRUSTED when what the desk answered isn't proven.
+ */
+sealwire_code_t sealwire_device_enrol(const char *home,
+                                      const char *code,
+                                      const char *desk,
+                                      const char *genesis,
+                                      const char *passphrase,
+                                      uint32_t timeout_ms,
+                                      sealwire_device_t **device,
+                                      char **why);
+
+/**
+ * Renews the device's certificate, if it is time: a new key and certificate, on the ledger and in the
+ * home; its session goes on. Call it daily.
+ *
+ * desk: as "http://10.0.0.1:7406", or NULL for the one that the home knows. timeout_ms: longest wait.
+ * renewed: NULL, or gets whether there is another certificate now. not_after_s: NULL, or gets when the
+ * certificate that counts ends, seconds since 1970. why: NULL, or gets the sentence of an error.
+ *
+ * Returns SEALWIRE_REFUSED when the certificate has ended, was suspended or revoked; SEALWIRE_AWAY,
+ * SEALWIRE_TIMEOUT: call again; SEALWIRE_ENDED when all is done but the session didn't take it over.
+ */
+sealwire_code_t sealwire_device_renew(const sealwire_device_t *device,
+                                      const char *desk,
+                                      uint32_t timeout_ms,
+                                      bool *renewed,
+                                      uint64_t *not_after_s,
+                                      char **why);
+
+/**
  * Frees a device. Its subscriptions and records may be freed before or after it; with the last of
  * all, its session ends without a goodbye (sealwire_device_disconnect says one). NULL is nothing.
  */

@@ -32,6 +32,8 @@ pub async fn ask_everything(
         ("member", Some(member)),
     ];
     let mut bases = Vec::new();
+    // Dropped at the end: a server that goes on keeps the node's files locked.
+    let mut servers = tokio::task::JoinSet::new();
     for (name, shown) in askers {
         let shows = middleware::from_fn(
             move |mut request: Request, next: middleware::Next| async move {
@@ -42,7 +44,7 @@ pub async fn ask_everything(
         let router = api::members_router(chain.clone()).layer(shows);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         bases.push((name, format!("http://{}", listener.local_addr().unwrap())));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        servers.spawn(async move { axum::serve(listener, router).await });
     }
 
     let document: serde_json::Value = serde_json::from_str(&api::openapi_json().unwrap()).unwrap();
