@@ -14,7 +14,7 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -132,6 +132,12 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// Another program runs on the same directory: two that vote with one key would be expelled.
+    #[error("{directory} is used by a node that runs already: stop it first")]
+    InUse {
+        /// Which.
+        directory: PathBuf,
+    },
     /// The HTTP address.
     #[error("can't listen on {address}: {source}")]
     Listen {
@@ -220,6 +226,7 @@ pub(crate) fn runtime(store: PathBuf, threads: usize) -> Runner {
 /// [`LaunchError`] when a file, an address, the key or the genesis can't be used.
 pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
     let store = directory(settings.directory.join("store"))?;
+    let lock = lock(&settings.directory)?;
     let marker = settings.directory.join("joined");
     let joined = marker.exists() && !settings.fresh;
     let (listener, http) = bind(settings.http)?;
@@ -239,6 +246,7 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
                 Err(error) => drop(report.send(Err(error))),
             }
         });
+        drop(lock);
     });
     let chain = started.recv().map_err(|_| LaunchError::Stopped)??;
     Ok(Running {
@@ -247,6 +255,23 @@ pub fn launch(settings: Settings) -> Result<Running, LaunchError> {
         stop: Some(stop),
         thread: Some(thread),
     })
+}
+
+/// The directory for this program alone, until the file is dropped or the program ends, however it ends.
+fn lock(directory: &Path) -> Result<fs::File, LaunchError> {
+    let path = directory.join("lock");
+    let failed = |source| LaunchError::Directory {
+        path: path.clone(),
+        source,
+    };
+    let file = fs::File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(LaunchError::InUse {
+            directory: directory.to_owned(),
+        }),
+        Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 /// Remembers, beside the store, that the store must hold votes from now on.

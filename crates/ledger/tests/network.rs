@@ -262,6 +262,14 @@ async fn a_consortium_over_sockets() {
         assert_eq!(body["proof"]["entries"].as_array().unwrap().len(), 1);
     }
 
+    // Nobody votes twice with one key: the directories are taken.
+    let second = {
+        let (genesis, keys, home) = (genesis.clone(), keys.clone(), home.clone());
+        tokio::task::spawn_blocking(move || bench::launch(genesis, keys, &home).err())
+    };
+    let refused = second.await.unwrap().expect("a second launch is refused");
+    assert!(refused.to_string().contains("runs already"), "{refused}");
+
     // All stop and start again on the same disks.
     let before = nodes[0].chain.mirror().view().height();
     let again = tokio::task::spawn_blocking(move || {

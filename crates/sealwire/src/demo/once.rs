@@ -33,6 +33,7 @@ use crate::{
     actor::Actor,
     cli::EnrolRole,
     demo::{
+        cluster::wait_until_up,
         devices::{Machine, senml},
         tamper,
     },
@@ -139,6 +140,7 @@ impl Story {
         let owner = Owner::new(a_actor.keyring.clone());
         self.step("A registers a topic", async {
             let applied = owner.register(&topic, TopicMode::Sealed).await?;
+            followed(home, gateway, applied.height).await?;
             Ok(((), format!("{topic} at height {}", applied.height)))
         })
         .await?;
@@ -153,10 +155,11 @@ impl Story {
             .await?;
         self.step("B is refused the topic", refused(&b_session, &topic))
             .await?;
-        self.step(
-            "A grants B to subscribe and read",
-            granted(&owner, &topic, &b, &b_actor),
-        )
+        self.step("A grants B to subscribe and read", async {
+            let granted = granted(&owner, &topic, &b, &b_actor).await?;
+            followed(home, gateway, granted).await?;
+            Ok(((), format!("at height {granted}")))
+        })
         .await?;
         let mut subscription = self
             .step("B subscribes", subscribed(&b_session, &topic))
@@ -294,7 +297,14 @@ async fn refused(session: &Session, topic: &TopicName) -> Told<()> {
     }
 }
 
-async fn granted(owner: &Owner, topic: &TopicName, b: &ClientId, b_actor: &Actor) -> Told<()> {
+/// Waits until the gateway has followed the ledger to `height`: it answers from what it has verified itself.
+async fn followed(home: &Home, gateway: &OrgId, height: u64) -> Result<()> {
+    let address = home.org_config(gateway)?.gateway_http;
+    wait_until_up(&format!("http://{address}"), height, STEP_MAX).await
+}
+
+/// Grants; says at which height.
+async fn granted(owner: &Owner, topic: &TopicName, b: &ClientId, b_actor: &Actor) -> Result<u64> {
     let terms = GrantTerms {
         rights: Rights::SUBSCRIBE | Rights::READ,
         purpose: "the demo's story".to_owned(),
@@ -305,7 +315,7 @@ async fn granted(owner: &Owner, topic: &TopicName, b: &ClientId, b_actor: &Actor
     b_actor.ledger.have_seen(applied.height);
     let key = b_actor.ledger.grant(b, topic).await?;
     ensure!(key.is_some(), "the grant isn't in the ledger's state");
-    Ok(((), format!("at height {}", applied.height)))
+    Ok(applied.height)
 }
 
 async fn subscribed(session: &Session, topic: &TopicName) -> Told<Subscription> {
