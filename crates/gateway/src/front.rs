@@ -6,13 +6,14 @@
 
 use std::{
     collections::HashMap,
+    io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, join},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::Instant,
@@ -23,7 +24,7 @@ use crate::{
     frame::FrameReader,
     hub::Hub,
     login::{NotAdmitted, handshake},
-    now_ms, session,
+    now_ms, session, websocket,
 };
 
 /// Largest first packet, before anyone is admitted, in bytes: a CONNECT with a will.
@@ -79,13 +80,13 @@ async fn connection(
     match tls {
         None => {
             let (read, write) = stream.into_split();
-            admit(hub, read, write, peer, Channel::default(), deadline).await;
+            inside(hub, read, write, peer, Channel::default(), deadline).await;
         }
         Some(tls) => match tokio::time::timeout_at(deadline, tls.accept(stream)).await {
             Ok(Ok((stream, channel))) => {
                 hub.metrics().tls_handshakes.add(1);
                 let (read, write) = tokio::io::split(stream);
-                Box::pin(admit(hub, read, write, peer, channel, deadline)).await;
+                Box::pin(inside(hub, read, write, peer, channel, deadline)).await;
             }
             Ok(Err(error)) => {
                 hub.metrics().tls_refused.add(1);
@@ -95,6 +96,40 @@ async fn connection(
         },
     }
     drop(place);
+}
+
+/// What is spoken inside a channel: MQTT, or MQTT over WebSocket. The first byte tells.
+async fn inside<R, W>(
+    hub: Arc<Hub>,
+    mut read: R,
+    write: W,
+    peer: SocketAddr,
+    channel: Channel,
+    deadline: Instant,
+) where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let Ok(Ok(first)) = tokio::time::timeout_at(deadline, read.read_u8()).await else {
+        hub.metrics().handshakes_abandoned.add(1);
+        return;
+    };
+    let read = AsyncReadExt::chain(io::Cursor::new([first]), read);
+    if first != websocket::FIRST_BYTE {
+        return admit(hub, read, write, peer, channel, deadline).await;
+    }
+    let opening = websocket::accept(join(read, write), hub.limits().packet_bytes_max());
+    match tokio::time::timeout_at(deadline, Box::pin(opening)).await {
+        Ok(Ok((read, write))) => {
+            hub.metrics().websockets.add(1);
+            Box::pin(admit(hub, read, write, peer, channel, deadline)).await;
+        }
+        Ok(Err(error)) => {
+            hub.metrics().websockets_refused.add(1);
+            tracing::debug!(%peer, %error, "a WebSocket handshake failed");
+        }
+        Err(_) => hub.metrics().handshakes_abandoned.add(1),
+    }
 }
 
 /// Admits whoever is at the other end, or not, and serves it.

@@ -53,6 +53,7 @@ pub mod session;
 pub mod stale;
 pub mod story;
 pub mod watch;
+pub mod websocket;
 pub mod wills;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

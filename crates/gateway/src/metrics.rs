@@ -50,6 +50,8 @@ metrics! {
     lockouts: "Times that a client id at an address was locked out.",
     tls_handshakes: "TLS handshakes that were completed.",
     tls_refused: "TLS handshakes that failed: no common parameters, a bad certificate, not TLS.",
+    websockets: "WebSocket handshakes that were completed.",
+    websockets_refused: "WebSocket handshakes that failed: no subprotocol 'mqtt', not WebSocket.",
     handshakes_abandoned: "Connections that ended or ran out of time before they were admitted.",
     verifications: "SM2 signatures verified for logins and requests.",
     messages: "PUBLISH packets received.",
