@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, join},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, join},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::Instant,

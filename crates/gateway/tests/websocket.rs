@@ -146,9 +146,11 @@ async fn a_page_and_a_socket_exchange_messages() {
     }
     page.say(bytes_of(&[Packet::Disconnect(DisconnectPacket::normal())]))
         .await;
-    let hub = scene.gateway.hub();
-    eventually("the page's session ends", async || hub.sessions().len() == 1).await;
-    assert_eq!(hub.metrics().websockets.get(), 1);
+    eventually("the page's session ends", async || {
+        scene.gateway.sessions() == 1
+    })
+    .await;
+    assert_eq!(scene.gateway.metrics().websockets.get(), 1);
     scene.gateway.shutdown().await;
 }
 
@@ -185,10 +187,13 @@ async fn what_is_not_mqtt_over_websocket_ends_alone() {
     text.to.send(Message::text("connect")).await.unwrap();
     assert!(text.next().await.is_none());
     let mut long = Page::open(addr, Some("mqtt")).await.unwrap();
-    let _ = long.to.send(Message::Binary(vec![0x30; 32 << 20].into())).await;
+    let _ = long
+        .to
+        .send(Message::Binary(vec![0x30; 32 << 20].into()))
+        .await;
     assert!(long.next().await.is_none());
     // Nobody was admitted, and MQTT goes on beside it.
-    assert_eq!(scene.gateway.hub().sessions().len(), 0);
+    assert_eq!(scene.gateway.sessions(), 0);
     let (_, ack) = Wire::sm2(&scene.world, addr, &scene.owner).await;
     assert_eq!(ack.reason_code, ReasonCode::Success);
     scene.gateway.shutdown().await;

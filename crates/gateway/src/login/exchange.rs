@@ -75,6 +75,12 @@ impl Exchange {
     }
 }
 
+/// The certificate that a hello shows, if it is one.
+pub(crate) fn shown(auth_data: Option<&[u8]>) -> Option<CertId> {
+    let hello: Hello = read(auth_data, "hello").ok()?;
+    Some(hello.certificate)
+}
+
 fn read<T>(data: Option<&[u8]>, what: &'static str) -> Result<T, Cause>
 where
     T: for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()>,

@@ -44,7 +44,7 @@ use sealwire_sm::PublicKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use cause::Cause;
-pub(crate) use exchange::Exchange;
+pub(crate) use exchange::{Exchange, shown};
 
 use crate::{
     audit::{ConnectInfo, Occurrence},

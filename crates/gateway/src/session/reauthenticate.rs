@@ -18,8 +18,11 @@
 //! - Whatever goes wrong ends the session, with a DISCONNECT and an event. Who fails to show who it
 //!   is counts as a failed login.
 //! - It rests on the ledger's state as this gateway knows it, however old: a session that could go
-//!   on without it isn't ended for asking.
+//!   on without it isn't ended for asking. A certificate that isn't known yet may be in a block that the
+//!   client's node has and this gateway hasn't: it is waited for, [`BEHIND_MAX`] at most.
 //! - One exchange at a time; an answer that takes longer than `Limits::handshake_max` is too late.
+
+use std::time::Duration;
 
 use mqtt5::{Packet, packet::auth::AuthPacket, types::ReasonCode};
 use sealwire_envelope::login::METHOD;
@@ -37,6 +40,10 @@ use crate::{
     rate::Bucket,
     rights::{self, Refusal},
 };
+
+/// How long this gateway waits for the block that holds a certificate which it doesn't know. The session's
+/// packets wait meanwhile; a login doesn't wait, because strangers could make it.
+const BEHIND_MAX: Duration = Duration::from_secs(3);
 
 /// What a session knows of its re-authentication.
 #[derive(Default)]
@@ -59,6 +66,9 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
         let Packet::Auth(auth) = self.decode(frame)? else {
             return Err(Refusal::new(ReasonCode::MalformedPacket, "not an AUTH"));
         };
+        if auth.reason_code == ReasonCode::ReAuthenticate {
+            self.catch_up(&auth).await;
+        }
         let answer = match self.step(&auth, state) {
             Ok(answer) => answer,
             Err(failed) => return Err(self.refuse_auth(failed).await),
@@ -67,6 +77,18 @@ impl<W: AsyncWrite + Unpin + Send> Line<W> {
             .await
             .map_err(|e| Refusal::malformed(&e))?;
         Ok(None)
+    }
+
+    /// Waits until the ledger as this gateway knows it has the certificate that is shown, or it takes too long.
+    async fn catch_up(&self, auth: &AuthPacket) {
+        let Some(shown) = login::shown(auth.authentication_data()) else {
+            return;
+        };
+        let ledger = self.hub.ledger();
+        let known = |_: &u64| ledger.view().certificate(&shown).value.is_some();
+        let mut height = ledger.height();
+        // Too late, or the ledger is gone: what follows says what is missing.
+        let _ = tokio::time::timeout(BEHIND_MAX, height.wait_for(known)).await;
     }
 
     fn step(&self, auth: &AuthPacket, state: &mut Reauthentication) -> Result<AuthPacket, Failed> {
