@@ -16,10 +16,12 @@
 //! | [`login`] | MQTT logins and tokens, signed HTTP requests |
 //! | [`message`] | the encrypted, signed message (COSE) |
 //! | [`record`] | archived messages and packages |
+//! | [`compute`] | encrypted readings, what is computed on them, and what the ledger holds of it |
 
 pub mod block;
 pub mod code;
 pub mod codec;
+pub mod compute;
 pub mod genesis;
 pub mod id;
 pub mod login;
@@ -35,8 +37,8 @@ pub use code::{Code, CodeError};
 pub use codec::{Blob, DecodeError, decode, decode_bounded, encode};
 pub use genesis::{Genesis, OrgGenesis};
 pub use id::{
-    AuthorisationId, CertId, ChainId, ClientId, EnrolmentId, KeyEpoch, NameError, OrgId, PackageId,
-    TxId,
+    AuthorisationId, CertId, ChainId, ClientId, ComputeKeyId, EnrolmentId, EvaluationId, KeyEpoch,
+    NameError, OrgId, PackageId, TxId,
 };
 pub use topic::{TopicFilter, TopicName};
 pub use transaction::{
