@@ -131,7 +131,10 @@ async fn a_consortium_over_sockets() {
                 "{id}",
                 if path.contains("transactions") {
                     &id
-                } else if path.contains("authorisations/") {
+                } else if ["authorisations/", "compute/keys/", "evaluations/"]
+                    .iter()
+                    .any(|part| path.contains(part))
+                {
                     &none
                 } else {
                     &gateway

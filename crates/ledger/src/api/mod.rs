@@ -8,6 +8,7 @@
 
 mod audit;
 mod blocks;
+mod compute;
 mod identity;
 mod problem;
 mod queries;
@@ -73,6 +74,11 @@ type Node = Arc<dyn Chain>;
         identity::template,
         audit::audit,
         audit::packages,
+        compute::compute_key,
+        compute::compute_keys_of,
+        compute::evaluation,
+        compute::evaluations_of_key,
+        compute::evaluations_of_topic,
     ),
     components(schemas(Problem))
 )]
@@ -101,6 +107,7 @@ pub fn router(node: Arc<dyn Chain>) -> Router {
         .merge(rights::routes())
         .merge(identity::routes())
         .merge(audit::routes())
+        .merge(compute::routes())
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(|| async { Problem::not_found("no such path: see /openapi.json") })
         .layer(DefaultBodyLimit::max(TX_MAX_BYTES))
