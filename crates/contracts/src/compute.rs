@@ -26,9 +26,11 @@
 //! earlier block, or earlier in the same block, gives no result, whatever the gateway believed when it
 //! began; and nobody has a result that the ledger doesn't know of.
 //!
-//! What is *not* asked here: whether the evaluation is true (anybody who has the packages evaluates again and
-//! compares bytes), and whether the function can be evaluated under the key's parameters without overflow
-//! (the evaluator refuses that beforehand).
+//! What is *not* asked here: whether the requester really asked (the gateway keeps the signed request, and
+//! the record has its digest); whether the evaluation is true (anybody who has the packages evaluates again
+//! and compares bytes); whether the function can be evaluated under the key's parameters without overflow
+//! (the evaluator refuses that beforehand); whether the topics are open (on a sealed one there are no readings
+//! to find).
 //!
 //! Invariants: a key and an evaluation are registered at most once and never deleted; a retired key stays
 //! retired; the keys of an owner that aren't retired are exactly those in its `LiveKeys`; each evaluation is
