@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sealwire_contracts::{
     BlockError, BlockExecution, Fault, Missing, Read, View, execute_block, footprint,
 };
+use sealwire_envelope::{AcceptTopic, Call, GrantTopic, Rights, TransferTopic};
 
-use sealwire_envelope::{AcceptTopic, Call, GrantTopic, Rights};
-
-use crate::world::{World, claim_open, topic};
+use crate::world::{World, claim_open, client, topic};
 use crate::{compute, model, rights};
 
 type State = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -172,7 +171,12 @@ fn a_long_call_of_evaluations_asks_twice() {
     }
     // Some have another owner by now.
     for name in &names[..5] {
-        world.must("beta.dev", rights::offer(name, "acme.dev", 1..=0));
+        let offer = TransferTopic {
+            topic: topic(name),
+            to: Some(client("acme.dev")),
+            keys: Vec::new(),
+        };
+        world.must("beta.dev", Call::TransferTopic(offer));
         let accept = AcceptTopic {
             topic: topic(name),
             rotation: None,
