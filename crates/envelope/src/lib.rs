@@ -44,9 +44,10 @@ pub use topic::{TopicFilter, TopicName};
 pub use transaction::{
     AcceptTopic, Anchor, AnchorPackages, AuthorisationKey, Call, ClientKey, CloseEnrolments,
     CloseTopic, ConnectionEvent, CreateAuthorisation, DenyRequest, Enrolment, EnrolmentProof,
-    EpochKey, EventKind, GrantFilter, GrantTerms, GrantTopic, LogEvents, LogRetrieval,
-    OpenEnrolments, RedeemAuthorisation, RegisterCertificate, RegisterTopic, RenewCertificate,
-    RequestRights, ResumeCertificate, Retrieval, RevokeCertificate, RevokeFilter, RevokeGrant,
-    Rights, RotateTopic, Rotation, SealKeys, SealedFor, SetTemplate, SuspendCertificate, Template,
-    TopicKey, TopicMode, Transaction, TransferTopic, TxBody, UserProperty, WithdrawAuthorisation,
+    EpochKey, EventKind, GrantFilter, GrantTerms, GrantTopic, LogEvaluations, LogEvents,
+    LogRetrieval, OpenEnrolments, RedeemAuthorisation, RegisterCertificate, RegisterComputeKey,
+    RegisterTopic, RenewCertificate, RequestRights, ResumeCertificate, RetireComputeKey, Retrieval,
+    RevokeCertificate, RevokeFilter, RevokeGrant, Rights, RotateTopic, Rotation, SealKeys,
+    SealedFor, SetTemplate, SuspendCertificate, Template, TopicKey, TopicMode, Transaction,
+    TransferTopic, TxBody, UserProperty, WithdrawAuthorisation,
 };
