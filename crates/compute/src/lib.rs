@@ -1,0 +1,4 @@
+//! x
+pub mod parameters;
+pub mod elgamal;
+pub mod reading;
