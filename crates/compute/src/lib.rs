@@ -2,3 +2,4 @@
 pub mod parameters;
 pub mod elgamal;
 pub mod reading;
+pub mod bfv;
