@@ -24,19 +24,6 @@ pub(crate) fn above(bits: &[Ciphertext], threshold: u64, key: &Evaluation) -> Op
     compare(bits, threshold, false, key).gt
 }
 
-/// Sum over groups of bits of [`above`]; none where no slot can be.
-pub(crate) fn count_above(
-    groups: &[Vec<Ciphertext>],
-    threshold: u64,
-    key: &Evaluation,
-) -> Option<Ciphertext> {
-    let counts = groups.iter().filter_map(|bits| above(bits, threshold, key));
-    counts.reduce(|mut sum, count| {
-        sum.add(&count, key.ring);
-        sum
-    })
-}
-
 fn compare(bits: &[Ciphertext], threshold: u64, wants_eq: bool, key: &Evaluation) -> Compared {
     let ring = key.ring;
     if let [bit] = bits {

@@ -18,7 +18,7 @@ mod multiply;
 mod ring;
 mod slots;
 
-pub(crate) use compare::count_above;
+pub(crate) use compare::above;
 pub(crate) use key::{Evaluation, Public, Secret};
 pub(crate) use multiply::Products;
 pub(crate) use ring::Ring;
