@@ -135,7 +135,12 @@ impl<'a> Intake<'a> {
     }
 
     fn expected(&self, body: &ReadingBody) -> usize {
-        plan::ciphertexts(self.key.parameters, body.form, &self.key.readings, body.count)
+        plan::ciphertexts(
+            self.key.parameters,
+            body.form,
+            &self.key.readings,
+            body.count,
+        )
     }
 
     pub(crate) fn skip(&mut self, reason: Skipped) {
@@ -198,13 +203,19 @@ impl<'a> Intake<'a> {
             self.skip(Skipped::Shape);
             return None;
         }
-        Some(Batch { count, form, ciphertexts })
+        Some(Batch {
+            count,
+            form,
+            ciphertexts,
+        })
     }
 
     fn limit_pending(&mut self) {
         while self.pending_bytes > PENDING_MAX_BYTES {
             let first = self.pending.iter().min_by_key(|(_, batch)| batch.began);
-            let Some(place) = first.map(|(place, _)| *place) else { return };
+            let Some(place) = first.map(|(place, _)| *place) else {
+                return;
+            };
             if let Some(batch) = self.pending.remove(&place) {
                 self.pending_bytes -= batch.bytes;
             }
@@ -247,7 +258,10 @@ impl Batch {
                     parsed.push(ciphertext);
                 }
             }
-            groups.push(Group { count: slots.min(self.count - before), items: parsed });
+            groups.push(Group {
+                count: slots.min(self.count - before),
+                items: parsed,
+            });
         }
         Some(groups)
     }

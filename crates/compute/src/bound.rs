@@ -49,7 +49,10 @@ pub struct Load {
 impl Load {
     /// So many readings, each in a ciphertext of its own: the worst case.
     pub fn single(readings: u64) -> Self {
-        Self { readings, ciphertexts: readings }
+        Self {
+            readings,
+            ciphertexts: readings,
+        }
     }
 }
 
@@ -70,7 +73,9 @@ pub struct Margin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BoundError {
     /// No form serves the function.
-    #[error("{set} can't compute {function}: see the table in docs/compute.md, and make a key with another parameter set")]
+    #[error(
+        "{set} can't compute {function}: see the table in docs/compute.md, and make a key with another parameter set"
+    )]
     Unserved {
         /// The parameter set.
         set: &'static str,
@@ -89,7 +94,9 @@ pub enum BoundError {
         detail: String,
     },
     /// A result can be too large.
-    #[error("{function} over {readings} readings can reach {reach}, {set} holds {capacity}: ask for a shorter time range or fewer topics")]
+    #[error(
+        "{function} over {readings} readings can reach {reach}, {set} holds {capacity}: ask for a shorter time range or fewer topics"
+    )]
     Overflow {
         /// The parameter set.
         set: &'static str,
@@ -103,7 +110,9 @@ pub enum BoundError {
         capacity: BigUint,
     },
     /// The noise can be too large.
-    #[error("{function} over {readings} readings can have {noise_bits} bits of noise, {set} bears {limit_bits}: ask for a shorter time range or smaller weights")]
+    #[error(
+        "{function} over {readings} readings can have {noise_bits} bits of noise, {set} bears {limit_bits}: ask for a shorter time range or smaller weights"
+    )]
     Noise {
         /// The parameter set.
         set: &'static str,
@@ -117,7 +126,9 @@ pub enum BoundError {
         limit_bits: u64,
     },
     /// One reading alone is too large.
-    #[error("a reading's {what} can reach {reach}, {set} holds {capacity}: declare narrower bounds or fewer decimals")]
+    #[error(
+        "a reading's {what} can reach {reach}, {set} holds {capacity}: declare narrower bounds or fewer decimals"
+    )]
     Reading {
         /// The parameter set.
         set: &'static str,
@@ -152,7 +163,10 @@ pub fn check_form(set: ParameterSet, spec: &ReadingSpec, form: Form) -> Result<(
     let name = parameters::name(set);
     if !plan::serves(set, form) {
         let detail = format!("no function of {name} takes readings in the form {form:?}");
-        return Err(BoundError::Arguments { function: "encryption", detail });
+        return Err(BoundError::Arguments {
+            function: "encryption",
+            detail,
+        });
     }
     let largest = BigUint::from(magnitude(spec));
     let (what, reach, capacity) = match form {
@@ -160,13 +174,22 @@ pub fn check_form(set: ParameterSet, spec: &ReadingSpec, form: Form) -> Result<(
         Form::Moments => ("square", &largest * &largest, capacity(set)),
         Form::Bits => {
             let steps = BigUint::from(spec.max.abs_diff(spec.min));
-            ("distance from the smallest", steps, (1 << COMPARED_BITS_MAX) - 1)
+            (
+                "distance from the smallest",
+                steps,
+                (1 << COMPARED_BITS_MAX) - 1,
+            )
         }
         Form::OneHot => return Ok(()),
     };
     let capacity = BigUint::from(capacity);
     if reach > capacity {
-        return Err(BoundError::Reading { set: name, what, reach, capacity });
+        return Err(BoundError::Reading {
+            set: name,
+            what,
+            reach,
+            capacity,
+        });
     }
     Ok(())
 }
@@ -181,11 +204,17 @@ pub fn check(key: &ComputeKey, function: &Function, inputs: &[Load]) -> Result<M
     let (set_name, function_name) = (parameters::name(set), plan::name(function));
     let forms = plan::forms(set, Kind::of(function));
     let Some(form) = forms.first() else {
-        return Err(BoundError::Unserved { set: set_name, function: function_name });
+        return Err(BoundError::Unserved {
+            set: set_name,
+            function: function_name,
+        });
     };
     check_form(set, spec, *form)?;
     check_arguments(key, function, inputs)?;
-    let readings = inputs.iter().map(|load| load.readings).fold(0, u64::saturating_add);
+    let readings = inputs
+        .iter()
+        .map(|load| load.readings)
+        .fold(0, u64::saturating_add);
     let reach = reach(spec, function, inputs);
     let capacity = match Kind::of(function) {
         // Counts come in several totals and are never negative.
@@ -226,7 +255,11 @@ pub fn check(key: &ComputeKey, function: &Function, inputs: &[Load]) -> Result<M
     Ok(margin)
 }
 
-fn check_arguments(key: &ComputeKey, function: &Function, inputs: &[Load]) -> Result<(), BoundError> {
+fn check_arguments(
+    key: &ComputeKey,
+    function: &Function,
+    inputs: &[Load],
+) -> Result<(), BoundError> {
     let spec = &key.readings;
     let refuse = |detail: String| {
         let function = plan::name(function);
@@ -236,11 +269,16 @@ fn check_arguments(key: &ComputeKey, function: &Function, inputs: &[Load]) -> Re
         Function::WeightedSum(weights) | Function::Linear(weights) => {
             let (found, expected) = (weights.weights.len(), inputs.len());
             if found != expected {
-                return refuse(format!("{found} weights for {expected} inputs: give one for each"));
+                return refuse(format!(
+                    "{found} weights for {expected} inputs: give one for each"
+                ));
             }
             let most = sealwire_envelope::compute::DECIMALS_MAX;
             if weights.decimals > most {
-                return refuse(format!("weights with {} decimals: at most {most}", weights.decimals));
+                return refuse(format!(
+                    "weights with {} decimals: at most {most}",
+                    weights.decimals
+                ));
             }
         }
         Function::Dot if inputs.len() != 2 => {
@@ -265,7 +303,9 @@ fn check_arguments(key: &ComputeKey, function: &Function, inputs: &[Load]) -> Re
             }
         }
         Function::Histogram | Function::Range if spec.edges.is_empty() => {
-            return refuse("the key's readings have no edges of bins: make a key with edges".into());
+            return refuse(
+                "the key's readings have no edges of bins: make a key with edges".into(),
+            );
         }
         _ => {}
     }
@@ -275,10 +315,15 @@ fn check_arguments(key: &ComputeKey, function: &Function, inputs: &[Load]) -> Re
 /// Largest magnitude of any number in the result.
 fn reach(spec: &ReadingSpec, function: &Function, inputs: &[Load]) -> BigUint {
     let largest = BigUint::from(magnitude(spec));
-    let readings = inputs.iter().map(|load| BigUint::from(load.readings)).sum::<BigUint>();
+    let readings = inputs
+        .iter()
+        .map(|load| BigUint::from(load.readings))
+        .sum::<BigUint>();
     let absolute = |weights: &Weights, times: fn(&Load) -> u64| -> BigUint {
         let pairs = weights.weights.iter().zip(inputs);
-        pairs.map(|(w, load)| BigUint::from(w.unsigned_abs()) * times(load)).sum()
+        pairs
+            .map(|(w, load)| BigUint::from(w.unsigned_abs()) * times(load))
+            .sum()
     };
     match function {
         Function::Sum | Function::Mean => readings * largest,
@@ -350,11 +395,17 @@ impl Noise {
     }
 
     fn of(&self, spec: &ReadingSpec, function: &Function, inputs: &[Load]) -> BigUint {
-        let ciphertexts: BigUint = inputs.iter().map(|load| BigUint::from(load.ciphertexts)).sum();
+        let ciphertexts: BigUint = inputs
+            .iter()
+            .map(|load| BigUint::from(load.ciphertexts))
+            .sum();
         let fresh = self.fresh();
         let weighted = |weights: &Weights, times: fn(&Load) -> u64| -> BigUint {
             let pairs = weights.weights.iter().zip(inputs);
-            pairs.map(|(w, load)| BigUint::from(w.unsigned_abs()) * times(load)).sum::<BigUint>() * &fresh
+            pairs
+                .map(|(w, load)| BigUint::from(w.unsigned_abs()) * times(load))
+                .sum::<BigUint>()
+                * &fresh
         };
         match function {
             Function::WeightedSum(weights) => weighted(weights, |load| load.ciphertexts),
@@ -382,7 +433,13 @@ mod tests {
             version: 1,
             owner: "owner.acme".parse().unwrap(),
             parameters,
-            readings: ReadingSpec { decimals: 1, min, max, edges: vec![100], unit: String::new() },
+            readings: ReadingSpec {
+                decimals: 1,
+                min,
+                max,
+                edges: vec![100],
+                unit: String::new(),
+            },
             public: sm3(&[]),
             evaluation: None,
             sharing: None,
@@ -404,14 +461,23 @@ mod tests {
 
     #[test]
     fn every_set_does_what_it_is_for_with_room() {
-        let loads = [Load { readings: 1 << 20, ciphertexts: 1 << 8 }; 2];
+        let loads = [Load {
+            readings: 1 << 20,
+            ciphertexts: 1 << 8,
+        }; 2];
         for (set, function) in [
             (ParameterSet::BfvAddV1, Function::Sum),
             (ParameterSet::BfvAddV1, Function::Variance),
             (ParameterSet::BfvMulV1, Function::Variance),
             (ParameterSet::BfvMulV1, Function::Dot),
-            (ParameterSet::BfvBitsV1, Function::CountOver(Threshold { threshold: 99 })),
-            (ParameterSet::BfvAddV1, Function::CountOver(Threshold { threshold: 99 })),
+            (
+                ParameterSet::BfvBitsV1,
+                Function::CountOver(Threshold { threshold: 99 }),
+            ),
+            (
+                ParameterSet::BfvAddV1,
+                Function::CountOver(Threshold { threshold: 99 }),
+            ),
         ] {
             let margin = check(&key(set, 0, 10_000), &function, &loads);
             let margin = margin.unwrap_or_else(|e| panic!("{set:?} {function:?}: {e}"));
@@ -421,6 +487,9 @@ mod tests {
         let over = Function::CountOver(Threshold { threshold: 99 });
         check(&full, &over, &loads).expect("16 bits are compared");
         let more = key(ParameterSet::BfvBitsV1, 0, 65_536);
-        assert!(matches!(check(&more, &over, &loads), Err(BoundError::Reading { .. })));
+        assert!(matches!(
+            check(&more, &over, &loads),
+            Err(BoundError::Reading { .. })
+        ));
     }
 }

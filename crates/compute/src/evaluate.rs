@@ -92,7 +92,9 @@ pub enum Refused {
     #[error("no readings under this key that the function takes, in these topics and time ranges")]
     Nothing,
     /// Inputs that don't go together row by row.
-    #[error("input {input} has {found} readings where input 1 has {expected}, from reading {row} on: {function} takes inputs with equally many readings in equal batches")]
+    #[error(
+        "input {input} has {found} readings where input 1 has {expected}, from reading {row} on: {function} takes inputs with equally many readings in equal batches"
+    )]
     Rows {
         /// The function.
         function: &'static str,
@@ -114,23 +116,37 @@ pub enum Refused {
 ///
 /// # Errors
 /// When it would be refused whatever the payloads.
-pub fn check_job(key: &ComputeKey, job: &ComputeJob) -> Result<(), Refused> {
+pub fn check(key: &ComputeKey, job: &ComputeJob) -> Result<(), Refused> {
     if job.version != COMPUTE_VERSION {
         return Err(Refused::Version(job.version));
     }
     if job.key != key.id() {
-        return Err(Refused::Key { job: job.key, key: key.id() });
+        return Err(Refused::Key {
+            job: job.key,
+            key: key.id(),
+        });
     }
     let found = job.inputs.len();
     if !(1..=INPUTS_MAX).contains(&found) {
-        return Err(Refused::Inputs { found, lists: found });
+        return Err(Refused::Inputs {
+            found,
+            lists: found,
+        });
     }
     for (i, input) in job.inputs.iter().enumerate() {
-        let refuse = |detail| Err(Refused::Input { input: i + 1, detail });
+        let refuse = |detail| {
+            Err(Refused::Input {
+                input: i + 1,
+                detail,
+            })
+        };
         if input.from_ms >= input.to_ms {
             return refuse("the time range ends before it begins");
         }
-        if job.inputs[..i].iter().any(|other| other.topic == input.topic) {
+        if job.inputs[..i]
+            .iter()
+            .any(|other| other.topic == input.topic)
+        {
             return refuse("the topic is there twice: each topic once");
         }
     }
@@ -138,16 +154,36 @@ pub fn check_job(key: &ComputeKey, job: &ComputeJob) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Evaluates a job over payloads, for each input in the order of the archive: [`evaluate_signed`]
+/// over payloads whose signatures the caller has checked, every one.
+///
+/// # Errors
+/// As [`evaluate_signed`].
+pub fn evaluate<I, P>(
+    key: &ComputeKey,
+    evaluation_key: Option<&[u8]>,
+    job: &ComputeJob,
+    inputs: Vec<I>,
+) -> Result<Evaluated, Refused>
+where
+    I: IntoIterator<Item = P>,
+    P: AsRef<[u8]> + Send + Sync,
+{
+    evaluate_signed(key, evaluation_key, job, inputs, &|_| true)
+}
+
 /// Evaluates a job over payloads, for each input in the order of the archive.
 ///
-/// `evaluation_key` are the bytes that [`ComputeKey::evaluation`] names, none where it names none.
+/// `evaluation_key` are the bytes that [`ComputeKey::evaluation`] names; it may be none where
+/// [`scheme::needs_evaluation_key`] says that the function doesn't need it, and isn't looked at then.
 /// `authentic` says whether a reading's signature is its sender's: only the caller knows who had which
 /// certificate when. It must be a function of the reading, or others come to another result.
 ///
 /// # Errors
-/// When the job can't be done. Payloads that aren't what they should be are no error: they are left
-/// out and counted in [`Evaluated::skipped`].
-pub fn evaluate<I, P>(
+/// When the job can't be done: [`check`] says most of it beforehand; the numbers of readings and of
+/// ciphertexts are known only here. Payloads that aren't what they should be are no error: they are
+/// left out and counted in [`Evaluated::skipped`].
+pub fn evaluate_signed<I, P>(
     key: &ComputeKey,
     evaluation_key: Option<&[u8]>,
     job: &ComputeJob,
@@ -158,12 +194,16 @@ where
     I: IntoIterator<Item = P>,
     P: AsRef<[u8]> + Send + Sync,
 {
-    check_job(key, job)?;
+    check(key, job)?;
     if inputs.len() != job.inputs.len() {
         let (found, lists) = (job.inputs.len(), inputs.len());
         return Err(Refused::Inputs { found, lists });
     }
-    let evaluation = scheme::read_evaluation(key, evaluation_key)?;
+    let evaluation = if scheme::needs_evaluation_key(key, &job.function) {
+        scheme::read_evaluation(key, evaluation_key)?
+    } else {
+        None
+    };
     match Ring::of(key.parameters) {
         None => {
             let accumulator = linear_accumulator(ElGamal, key, &job.function);
@@ -197,8 +237,16 @@ fn linear_accumulator<S: Scheme + Clone + 'static>(
         Function::Histogram | Function::Range => Box::new(Sums::new(scheme, bins, None, 0)),
         Function::CountOver(threshold) => {
             // The bins from the edge just above the threshold on, added up.
-            let edge = spec.edges.iter().position(|edge| *edge > threshold.threshold);
-            Box::new(Sums::new(scheme, bins, None, edge.map_or(bins, |edge| edge + 1)))
+            let edge = spec
+                .edges
+                .iter()
+                .position(|edge| *edge > threshold.threshold);
+            Box::new(Sums::new(
+                scheme,
+                bins,
+                None,
+                edge.map_or(bins, |edge| edge + 1),
+            ))
         }
         Function::Sum | Function::Mean | Function::Dot => Box::new(Sums::new(scheme, 1, None, 0)),
     }
@@ -290,7 +338,9 @@ where
 fn next_chunk<P: AsRef<[u8]>>(payloads: &mut impl Iterator<Item = P>) -> Vec<P> {
     let (mut chunk, mut bytes) = (Vec::new(), 0);
     while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
-        let Some(payload) = payloads.next() else { break };
+        let Some(payload) = payloads.next() else {
+            break;
+        };
         bytes += payload.as_ref().len();
         chunk.push(payload);
     }

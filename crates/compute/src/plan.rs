@@ -93,7 +93,9 @@ pub fn forms(set: ParameterSet, kind: Kind) -> &'static [Form] {
 
 /// Whether readings in this form serve any function under a parameter set.
 pub fn serves(set: ParameterSet, form: Form) -> bool {
-    Kind::ALL.iter().any(|kind| forms(set, *kind).contains(&form))
+    Kind::ALL
+        .iter()
+        .any(|kind| forms(set, *kind).contains(&form))
 }
 
 /// How many readings one ciphertext holds.
@@ -120,7 +122,10 @@ mod tests {
             Form::OneHot => "one-hot",
         };
         let rows = [
-            ("sum, mean, weighted sum, linear", &[Kind::Sum, Kind::Weighted, Kind::Linear][..]),
+            (
+                "sum, mean, weighted sum, linear",
+                &[Kind::Sum, Kind::Weighted, Kind::Linear][..],
+            ),
             ("variance, deviation", &[Kind::Variance]),
             ("dot", &[Kind::Dot]),
             ("count over a threshold", &[Kind::Count]),

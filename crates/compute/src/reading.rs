@@ -68,7 +68,9 @@ pub enum SpecError {
     #[error("{0} edges of bins: at most {EDGES_MAX}")]
     Edges(usize),
     /// Edges that don't rise, or are out of bounds.
-    #[error("edge {0} doesn't rise above the one before, or is not above the smallest reading and at most the largest")]
+    #[error(
+        "edge {0} doesn't rise above the one before, or is not above the smallest reading and at most the largest"
+    )]
     Edge(Decimal),
     /// A long unit.
     #[error("the unit has {0} bytes: at most {UNIT_MAX_BYTES}")]
@@ -162,7 +164,11 @@ impl Reading {
                 let at_least = |edge: i64| !((self.0 - edge) >> 63) & 1;
                 (0..=spec.edges.len())
                     .map(|bin| {
-                        let low = if bin == 0 { 1 } else { at_least(spec.edges[bin - 1]) };
+                        let low = if bin == 0 {
+                            1
+                        } else {
+                            at_least(spec.edges[bin - 1])
+                        };
                         low - spec.edges.get(bin).map_or(0, |edge| at_least(*edge))
                     })
                     .collect()
@@ -283,15 +289,39 @@ mod tests {
     #[test]
     fn decimals_are_exact_or_refused() {
         let spec = spec();
-        for (text, scaled) in [("21.5", 215), ("-40", -400), ("0", 0), ("+3.10", 31), ("125.0", 1250)] {
-            assert_eq!(Reading::parse(text, &spec).unwrap().scaled(), scaled, "{text}");
+        for (text, scaled) in [
+            ("21.5", 215),
+            ("-40", -400),
+            ("0", 0),
+            ("+3.10", 31),
+            ("125.0", 1250),
+        ] {
+            assert_eq!(
+                Reading::parse(text, &spec).unwrap().scaled(),
+                scaled,
+                "{text}"
+            );
         }
-        for text in ["", "-", ".5", "5.", "1e3", "21,5", "NaN", " 1", "--1", "1.2.3", "٣"] {
-            assert!(matches!(Reading::parse(text, &spec), Err(ReadingError::Number { .. })), "{text}");
+        for text in [
+            "", "-", ".5", "5.", "1e3", "21,5", "NaN", " 1", "--1", "1.2.3", "٣",
+        ] {
+            assert!(
+                matches!(
+                    Reading::parse(text, &spec),
+                    Err(ReadingError::Number { .. })
+                ),
+                "{text}"
+            );
         }
-        assert!(matches!(Reading::parse("1.25", &spec), Err(ReadingError::Decimals { .. })));
+        assert!(matches!(
+            Reading::parse("1.25", &spec),
+            Err(ReadingError::Decimals { .. })
+        ));
         let error = Reading::parse("125.1", &spec).unwrap_err();
-        assert_eq!(error.to_string(), "125.1 is outside the declared bounds -40.0 to 125.0");
+        assert_eq!(
+            error.to_string(),
+            "125.1 is outside the declared bounds -40.0 to 125.0"
+        );
         assert!(Reading::parse("99999999999999999999", &spec).is_err());
     }
 
@@ -299,7 +329,10 @@ mod tests {
     fn forms_say_what_they_should() {
         let spec = spec();
         let numbers = |scaled, form| {
-            Reading::from_scaled(scaled, &spec).unwrap().numbers(form, &spec).to_vec()
+            Reading::from_scaled(scaled, &spec)
+                .unwrap()
+                .numbers(form, &spec)
+                .to_vec()
         };
         assert_eq!(numbers(-7, Form::Moments), [-7, 49]);
         assert_eq!(range_bits(&spec), 11);
@@ -320,12 +353,33 @@ mod tests {
             check_spec(&spec)
         };
         assert!(with(|_| ()).is_ok());
-        assert!(matches!(with(|s| s.decimals = 10), Err(SpecError::Decimals(10))));
-        assert!(matches!(with(|s| s.max = s.min), Err(SpecError::Bounds { .. })));
-        assert!(matches!(with(|s| s.max = i64::MAX), Err(SpecError::Large(_))));
-        assert!(matches!(with(|s| s.edges = vec![5, 5]), Err(SpecError::Edge(_))));
-        assert!(matches!(with(|s| s.edges = vec![-400]), Err(SpecError::Edge(_))));
-        assert!(matches!(with(|s| s.edges = (0..64).collect()), Err(SpecError::Edges(64))));
-        assert!(matches!(with(|s| s.unit = "x".repeat(17)), Err(SpecError::Unit(17))));
+        assert!(matches!(
+            with(|s| s.decimals = 10),
+            Err(SpecError::Decimals(10))
+        ));
+        assert!(matches!(
+            with(|s| s.max = s.min),
+            Err(SpecError::Bounds { .. })
+        ));
+        assert!(matches!(
+            with(|s| s.max = i64::MAX),
+            Err(SpecError::Large(_))
+        ));
+        assert!(matches!(
+            with(|s| s.edges = vec![5, 5]),
+            Err(SpecError::Edge(_))
+        ));
+        assert!(matches!(
+            with(|s| s.edges = vec![-400]),
+            Err(SpecError::Edge(_))
+        ));
+        assert!(matches!(
+            with(|s| s.edges = (0..64).collect()),
+            Err(SpecError::Edges(64))
+        ));
+        assert!(matches!(
+            with(|s| s.unit = "x".repeat(17)),
+            Err(SpecError::Unit(17))
+        ));
     }
 }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use sealwire_envelope::{
     Blob, ClientId, DecodeError, TopicName,
     codec::decode_bounded,
-    compute::{COMPUTE_VERSION, ComputeKey, Form, ParameterSet, ReadingBody},
+    compute::{COMPUTE_VERSION, ComputeKey, Form, Function, ParameterSet, ReadingBody},
 };
 use sealwire_sm::{Sm3Digest, sm3};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -23,7 +23,7 @@ use crate::{
     bfv::{self, Ring},
     bound::{self, BoundError},
     elgamal,
-    plan,
+    plan::Kind,
     reading::{self, Reading},
 };
 
@@ -127,7 +127,11 @@ pub fn generate<R: CryptoRng>(set: ParameterSet, rng: &mut R) -> NewKey {
         public: sm3(&[&public]),
         secret,
     };
-    NewKey { secret, public, evaluation }
+    NewKey {
+        secret,
+        public,
+        evaluation,
+    }
 }
 
 impl SecretKey {
@@ -197,7 +201,11 @@ impl SecretKey {
             Some(ring) => Secret::Bfv(bfv::Secret::from_bytes(ring, &file.secret)?),
         };
         let (set, public) = (file.parameters, file.public);
-        Ok(Self { set, public, secret })
+        Ok(Self {
+            set,
+            public,
+            secret,
+        })
     }
 }
 
@@ -218,6 +226,12 @@ pub fn check_evaluation(key: &ComputeKey, evaluation: Option<&[u8]>) -> Result<(
     read_evaluation(key, evaluation).map(|_| ())
 }
 
+/// Whether a function is computed with an evaluation key: whether it multiplies ciphertexts.
+pub fn needs_evaluation_key(key: &ComputeKey, function: &Function) -> bool {
+    Ring::of(key.parameters).is_some_and(|ring| ring.numbers.multiplies)
+        && matches!(Kind::of(function), Kind::Variance | Kind::Dot | Kind::Count)
+}
+
 pub(crate) fn read_evaluation(
     key: &ComputeKey,
     evaluation: Option<&[u8]>,
@@ -229,8 +243,12 @@ pub(crate) fn read_evaluation(
             check_digest("evaluation", bytes, expected)?;
             Ok(Some(bfv::Evaluation::from_bytes(ring, bytes)?))
         }
-        (None, ..) => Err(KeyError::Evaluation("has parameters without an evaluation key")),
-        (Some(_), ..) => Err(KeyError::Evaluation("needs an evaluation key: it must name one and it must be given")),
+        (None, ..) => Err(KeyError::Evaluation(
+            "has parameters without an evaluation key",
+        )),
+        (Some(_), ..) => Err(KeyError::Evaluation(
+            "needs an evaluation key: it must name one and it must be given",
+        )),
     }
 }
 
@@ -239,7 +257,11 @@ fn check_digest(what: &'static str, bytes: &[u8], expected: Sm3Digest) -> Result
     if found == expected {
         Ok(())
     } else {
-        Err(KeyError::Digest { what, found, expected })
+        Err(KeyError::Digest {
+            what,
+            found,
+            expected,
+        })
     }
 }
 
@@ -270,7 +292,9 @@ pub enum EncryptError {
     #[error("{0} readings in a batch: at least 1, at most {BATCH_MAX}")]
     Count(usize),
     /// Too little room.
-    #[error("a message of {limit_bytes} bytes has no room for a ciphertext of {ciphertext_bytes} bytes and {overhead_bytes} bytes around it")]
+    #[error(
+        "a message of {limit_bytes} bytes has no room for a ciphertext of {ciphertext_bytes} bytes and {overhead_bytes} bytes around it"
+    )]
     Limit {
         /// The largest message.
         limit_bytes: usize,
@@ -280,7 +304,9 @@ pub enum EncryptError {
         overhead_bytes: usize,
     },
     /// More parts than a batch can have.
-    #[error("the batch would have {0} parts, a batch has at most 65,535: encrypt fewer readings at once")]
+    #[error(
+        "the batch would have {0} parts, a batch has at most 65,535: encrypt fewer readings at once"
+    )]
     Parts(usize),
 }
 
@@ -334,7 +360,9 @@ impl Encryptor {
             Public::ElGamal(public) => {
                 // So many at a time share an inversion.
                 for chunk in readings.chunks(256) {
-                    let numbers = chunk.iter().flat_map(|reading| reading.numbers(form, spec).to_vec());
+                    let numbers = chunk
+                        .iter()
+                        .flat_map(|reading| reading.numbers(form, spec).to_vec());
                     let numbers: Zeroizing<Vec<i64>> = Zeroizing::new(numbers.collect());
                     let encrypted = public.encrypt(&numbers, rng);
                     ciphertexts.extend(encrypted.iter().map(|bytes| Blob(bytes.to_vec())));
@@ -372,24 +400,31 @@ impl Encryptor {
         let ciphertext_bytes = ciphertexts[0].len() + 5;
         let per_part = limit_bytes.saturating_sub(overhead_bytes) / ciphertext_bytes;
         if per_part == 0 {
-            return Err(EncryptError::Limit { limit_bytes, ciphertext_bytes, overhead_bytes });
+            return Err(EncryptError::Limit {
+                limit_bytes,
+                ciphertext_bytes,
+                overhead_bytes,
+            });
         }
         let count = ciphertexts.len().div_ceil(per_part);
         let parts = u16::try_from(count).map_err(|_| EncryptError::Parts(count))?;
         let id = self.key.id();
-        let bodies = ciphertexts.chunks(per_part).zip(0..).map(|(chunk, part): (_, u16)| ReadingBody {
-            version: COMPUTE_VERSION,
-            topic: origin.topic.clone(),
-            sender: origin.sender.clone(),
-            sequence: origin.sequence + u64::from(part),
-            key: id,
-            form,
-            batch: origin.sequence,
-            part,
-            parts,
-            count: readings.len() as u32,
-            ciphertexts: chunk.to_vec(),
-        });
+        let bodies = ciphertexts
+            .chunks(per_part)
+            .zip(0..)
+            .map(|(chunk, part): (_, u16)| ReadingBody {
+                version: COMPUTE_VERSION,
+                topic: origin.topic.clone(),
+                sender: origin.sender.clone(),
+                sequence: origin.sequence + u64::from(part),
+                key: id,
+                form,
+                batch: origin.sequence,
+                part,
+                parts,
+                count: readings.len() as u32,
+                ciphertexts: chunk.to_vec(),
+            });
         Ok(bodies.collect())
     }
 }
@@ -417,6 +452,7 @@ pub(crate) trait Scheme: Sync {
     fn total(&self, ciphertext: Self::Ciphertext) -> Vec<u8>;
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct ElGamal;
 
 impl Scheme for ElGamal {

@@ -30,7 +30,13 @@ fn compare(bits: &[Ciphertext], threshold: u64, wants_eq: bool, key: &Evaluation
         let set = threshold & 1 == 1;
         return Compared {
             gt: (!set).then(|| bit.clone()),
-            eq: wants_eq.then(|| if set { bit.clone() } else { one_minus(bit, key) }),
+            eq: wants_eq.then(|| {
+                if set {
+                    bit.clone()
+                } else {
+                    one_minus(bit, key)
+                }
+            }),
         };
     }
     let (low, high) = bits.split_at(bits.len() / 2);

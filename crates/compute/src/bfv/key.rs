@@ -50,7 +50,11 @@ impl Secret {
         let expected = ring.numbers.n / 4;
         if bytes.len() != expected {
             let found = bytes.len();
-            return Err(BytesError::Length { what: "secret key", expected, found });
+            return Err(BytesError::Length {
+                what: "secret key",
+                expected,
+                found,
+            });
         }
         let mut coefficients = Zeroizing::new(Vec::with_capacity(ring.numbers.n));
         let mut bad = 0u8;
@@ -70,7 +74,9 @@ impl Secret {
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let bytes = self.coefficients.chunks_exact(4).map(|four| {
             let pairs = four.iter().enumerate();
-            pairs.fold(0u8, |byte, (i, c)| byte | ((*c & 1 | (*c >> 62 & 2)) as u8 ^ (*c >> 63 & 1) as u8) << (2 * i))
+            pairs.fold(0u8, |byte, (i, c)| {
+                byte | ((*c & 1 | (*c >> 62 & 2)) as u8 ^ (*c >> 63 & 1) as u8) << (2 * i)
+            })
         });
         Zeroizing::new(bytes.collect())
     }
@@ -129,7 +135,10 @@ impl Secret {
         for (i, constant) in total.constants.iter().enumerate() {
             c0[i * n] = *constant;
         }
-        let ciphertext = Ciphertext { c0, c1: total.c1.clone() };
+        let ciphertext = Ciphertext {
+            c0,
+            c1: total.c1.clone(),
+        };
         self.ring.slots.total(self.plain(&ciphertext)[0])
     }
 
@@ -140,7 +149,10 @@ impl Secret {
         use num_bigint::BigUint;
         let mut c0 = ciphertext.c0.clone();
         let plain = self.plain(ciphertext);
-        let minus: Vec<u64> = plain.iter().map(|m| (self.ring.numbers.t - m) % self.ring.numbers.t).collect();
+        let minus: Vec<u64> = plain
+            .iter()
+            .map(|m| (self.ring.numbers.t - m) % self.ring.numbers.t)
+            .collect();
         self.ring.add_plain(&mut c0, &minus);
         let c1 = self.ring.ntt(ciphertext.c1.clone(), false);
         let mut phase = &c1 * &*self.ntt;
@@ -148,7 +160,11 @@ impl Secret {
         phase += &self.ring.poly(c0, false);
         let q = self.ring.context.modulus();
         let sizes = Vec::<BigUint>::from(&phase);
-        sizes.iter().map(|x| x.bits().min((q - x).bits())).max().unwrap_or(0)
+        sizes
+            .iter()
+            .map(|x| x.bits().min((q - x).bits()))
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -201,10 +217,13 @@ impl Evaluation {
             poly.change_representation(Representation::NttShoup);
             poly
         };
-        let pairs = parts.chunks_exact(ring.poly_bytes()).zip(0..).map(|(part, index)| {
-            let b = ring.unpack(part).ok_or(BytesError::Range { what })?;
-            Ok((shoup(b), shoup(ring.uniform(seed, index))))
-        });
+        let pairs = parts
+            .chunks_exact(ring.poly_bytes())
+            .zip(0..)
+            .map(|(part, index)| {
+                let b = ring.unpack(part).ok_or(BytesError::Range { what })?;
+                Ok((shoup(b), shoup(ring.uniform(seed, index))))
+            });
         Ok(Self {
             ring,
             pairs: pairs.collect::<Result<_, _>>()?,
@@ -223,6 +242,10 @@ fn seeded<'a>(
     let found = bytes.len();
     match bytes.split_first_chunk() {
         Some(split) if found == expected => Ok(split),
-        _ => Err(BytesError::Length { what, expected, found }),
+        _ => Err(BytesError::Length {
+            what,
+            expected,
+            found,
+        }),
     }
 }

@@ -67,11 +67,18 @@ impl Ciphertext {
         let what = "ciphertext";
         let (expected, found) = (Self::bytes_len(ring), bytes.len());
         if found != expected {
-            return Err(BytesError::Length { what, expected, found });
+            return Err(BytesError::Length {
+                what,
+                expected,
+                found,
+            });
         }
         let (c0, c1) = bytes.split_at(expected / 2);
         let read = |part| ring.unpack(part).ok_or(BytesError::Range { what });
-        Ok(Self { c0: read(c0)?, c1: read(c1)? })
+        Ok(Self {
+            c0: read(c0)?,
+            c1: read(c1)?,
+        })
     }
 
     pub(crate) fn to_bytes(&self, ring: &Ring) -> Vec<u8> {
@@ -106,7 +113,10 @@ impl Ciphertext {
     /// What of it opens to the sum over all slots.
     pub(crate) fn total(self, ring: &Ring) -> Total {
         let constants = self.c0.iter().step_by(ring.numbers.n).copied().collect();
-        Total { constants, c1: self.c1 }
+        Total {
+            constants,
+            c1: self.c1,
+        }
     }
 }
 
@@ -126,20 +136,32 @@ impl Total {
         let what = "total";
         let (expected, found) = (Self::bytes_len(ring), bytes.len());
         if found != expected {
-            return Err(BytesError::Length { what, expected, found });
+            return Err(BytesError::Length {
+                what,
+                expected,
+                found,
+            });
         }
         let (constants, c1) = bytes.split_at(8 * ring.moduli.len());
         let word = |part: &[u8]| u64::from_be_bytes(part.try_into().expect("eight bytes"));
         let constants: Vec<u64> = constants.chunks_exact(8).map(word).collect();
         let c1 = ring.unpack(c1).ok_or(BytesError::Range { what })?;
-        if constants.iter().zip(ring.numbers.moduli).any(|(constant, modulus)| constant >= modulus) {
+        if constants
+            .iter()
+            .zip(ring.numbers.moduli)
+            .any(|(constant, modulus)| constant >= modulus)
+        {
             return Err(BytesError::Range { what });
         }
         Ok(Self { constants, c1 })
     }
 
     pub(crate) fn to_bytes(&self, ring: &Ring) -> Vec<u8> {
-        let mut bytes: Vec<u8> = self.constants.iter().flat_map(|c| c.to_be_bytes()).collect();
+        let mut bytes: Vec<u8> = self
+            .constants
+            .iter()
+            .flat_map(|c| c.to_be_bytes())
+            .collect();
         ring.pack(&self.c1, &mut bytes);
         bytes
     }

@@ -23,7 +23,9 @@ pub(crate) struct Extended(Poly, Poly);
 pub(crate) struct Products([Poly; 3]);
 
 fn larger(ring: &Ring) -> &ring::Products {
-    ring.products.as_ref().expect("a parameter set with products")
+    ring.products
+        .as_ref()
+        .expect("a parameter set with products")
 }
 
 impl Ciphertext {
@@ -31,7 +33,9 @@ impl Ciphertext {
     pub(crate) fn extend(&self, ring: &Ring) -> Extended {
         let lift = |rows: &Vec<u64>| {
             let poly = ring.poly(rows.clone(), true);
-            let mut poly = poly.scale(&larger(ring).extend).expect("the ring's own context");
+            let mut poly = poly
+                .scale(&larger(ring).extend)
+                .expect("the ring's own context");
             poly.change_representation(Representation::Ntt);
             poly
         };
@@ -80,10 +84,14 @@ impl Products {
         let ring = key.ring;
         let [c0, c1, c2] = self.0.map(|mut poly| {
             poly.change_representation(Representation::PowerBasis);
-            poly.scale(&larger(ring).scale).expect("the larger ring's context")
+            poly.scale(&larger(ring).scale)
+                .expect("the larger ring's context")
         });
         let (add0, add1) = key.switch(&rows_of(&c2));
-        let mut result = Ciphertext { c0: rows_of(&c0), c1: rows_of(&c1) };
+        let mut result = Ciphertext {
+            c0: rows_of(&c0),
+            c1: rows_of(&c1),
+        };
         ring.add(&mut result.c0, &add0);
         ring.add(&mut result.c1, &add1);
         result

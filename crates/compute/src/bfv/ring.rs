@@ -129,7 +129,10 @@ impl Ring {
         }
         let (bits, mask) = (self.numbers.modulus_bits, self.mask());
         let mut rows = Vec::with_capacity(self.len());
-        for (row, modulus) in bytes.chunks_exact(self.row_bytes()).zip(self.numbers.moduli) {
+        for (row, modulus) in bytes
+            .chunks_exact(self.row_bytes())
+            .zip(self.numbers.moduli)
+        {
             let (mut held, mut held_bits, mut next) = (0u128, 0, row.chunks(8));
             for _ in 0..self.numbers.n {
                 if held_bits < bits {
@@ -225,8 +228,9 @@ impl Ring {
 
     /// Small coefficients as a polynomial in NTT form, in constant time.
     pub(crate) fn small_ntt(&self, small: &[i64]) -> Zeroizing<Poly> {
-        let mut poly = Poly::try_convert_from(small, &self.context, false, Representation::PowerBasis)
-            .expect("N coefficients in the power basis");
+        let mut poly =
+            Poly::try_convert_from(small, &self.context, false, Representation::PowerBasis)
+                .expect("N coefficients in the power basis");
         poly.change_representation(Representation::Ntt);
         Zeroizing::new(poly)
     }
@@ -291,8 +295,10 @@ impl Ring {
         let mut scaled = Zeroizing::new(plain.to_vec());
         self.t.scalar_mul_vec(&mut scaled, self.q_mod_t);
         let n = self.numbers.n;
-        for ((row, modulus), inverse) in
-            rows.chunks_exact_mut(n).zip(&self.moduli).zip(&self.minus_t_inverse)
+        for ((row, modulus), inverse) in rows
+            .chunks_exact_mut(n)
+            .zip(&self.moduli)
+            .zip(&self.minus_t_inverse)
         {
             let mut part = Zeroizing::new(scaled.to_vec());
             modulus.scalar_mul_vec(&mut part, *inverse);

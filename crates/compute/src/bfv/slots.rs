@@ -123,10 +123,17 @@ mod tests {
         let numbers = &BFV_BITS_V1;
         let t = Modulus::new(numbers.t).unwrap();
         let slots = Slots::new(&t, numbers.n, numbers.root);
-        let values: Vec<i64> = (0..numbers.n as i64).map(|i| (i * i - 77 * i) % 3000).collect();
+        let values: Vec<i64> = (0..numbers.n as i64)
+            .map(|i| (i * i - 77 * i) % 3000)
+            .collect();
         let plain = slots.encode(&values);
         assert_eq!(*slots.decode(&plain), values);
-        let evaluate = |at: u64| plain.iter().rev().fold(0, |sum, c| t.add(t.mul(sum, at), *c));
+        let evaluate = |at: u64| {
+            plain
+                .iter()
+                .rev()
+                .fold(0, |sum, c| t.add(t.mul(sum, at), *c))
+        };
         let inverse = t.inv(numbers.root).unwrap();
         for i in [0u64, 1, 2, 1000] {
             let power = t.pow(3, i); // 3^i below t for small i

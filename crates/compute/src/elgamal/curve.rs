@@ -260,7 +260,10 @@ mod tests {
         assert_eq!(g.add(&g.neg()), Point::INFINITY);
         assert_eq!(Point::INFINITY.add(&g), g);
         assert_eq!(g.add(&Point::INFINITY), g);
-        assert_eq!(sum(&[g, g, g.neg(), Point::INFINITY, g.neg()]), Point::INFINITY);
+        assert_eq!(
+            sum(&[g, g, g.neg(), Point::INFINITY, g.neg()]),
+            Point::INFINITY
+        );
         assert_eq!(sum(&[]), Point::INFINITY);
     }
 

@@ -29,8 +29,8 @@ use sm2::{
 };
 use zeroize::Zeroizing;
 
-use curve::Point;
 pub use curve::POINT_LEN;
+use curve::Point;
 pub use logarithm::{LIMIT, prepare};
 
 /// Length of a ciphertext in bytes.
@@ -42,10 +42,14 @@ pub const SECRET_LEN: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
     /// Not a ciphertext.
-    #[error("not an ElGamal ciphertext: need {CIPHERTEXT_LEN} bytes, two compressed points of the SM2 curve")]
+    #[error(
+        "not an ElGamal ciphertext: need {CIPHERTEXT_LEN} bytes, two compressed points of the SM2 curve"
+    )]
     Ciphertext,
     /// Not a public key.
-    #[error("not an ElGamal public key: need {POINT_LEN} bytes, a compressed point of the SM2 curve")]
+    #[error(
+        "not an ElGamal public key: need {POINT_LEN} bytes, a compressed point of the SM2 curve"
+    )]
     Public,
     /// Not a secret key.
     #[error("not an ElGamal secret key: need {SECRET_LEN} bytes, a number from 1 to n-1")]
@@ -240,7 +244,9 @@ fn both_halves(
         change(&points, of)
     };
     let pairs = half(|c| c.0).into_iter().zip(half(|c| c.1));
-    pairs.map(|(first, second)| Ciphertext(first, second)).collect()
+    pairs
+        .map(|(first, second)| Ciphertext(first, second))
+        .collect()
 }
 
 /// A point for the constant-time arithmetic.
@@ -276,7 +282,9 @@ mod tests {
         let rng = &mut StdRng::seed_from_u64(1);
         let secret = Secret::generate(rng);
         let public = Public::from_bytes(&secret.public().to_bytes()).unwrap();
-        let numbers: Vec<i64> = (0..50).map(|_| rng.random_range(-1_000_000..1_000_000)).collect();
+        let numbers: Vec<i64> = (0..50)
+            .map(|_| rng.random_range(-1_000_000..1_000_000))
+            .collect();
         let ciphertexts: Vec<Ciphertext> = public
             .encrypt(&numbers, rng)
             .iter()
@@ -284,7 +292,10 @@ mod tests {
             .collect();
         for (ciphertext, number) in ciphertexts.iter().zip(&numbers) {
             assert_eq!(secret.open(ciphertext), Some(*number));
-            assert_eq!(Ciphertext::from_bytes(&ciphertext.to_bytes()), Ok(*ciphertext));
+            assert_eq!(
+                Ciphertext::from_bytes(&ciphertext.to_bytes()),
+                Ok(*ciphertext)
+            );
         }
         let total: i64 = numbers.iter().sum();
         assert_eq!(secret.open(&sum(&ciphertexts)), Some(total));
@@ -304,7 +315,9 @@ mod tests {
 
     impl MapOpen for Vec<[u8; CIPHERTEXT_LEN]> {
         fn map_open(&self, secret: &Secret) -> Vec<Option<i64>> {
-            let parsed = self.iter().map(|bytes| Ciphertext::from_bytes(bytes).unwrap());
+            let parsed = self
+                .iter()
+                .map(|bytes| Ciphertext::from_bytes(bytes).unwrap());
             parsed.map(|ciphertext| secret.open(&ciphertext)).collect()
         }
     }
@@ -317,6 +330,9 @@ mod tests {
         assert!(Public::from_bytes(&[0; 33]).is_err());
         assert!(Public::from_bytes(&[2; 34]).is_err());
         assert!(Ciphertext::from_bytes(&[0; 67]).is_err());
-        assert_eq!(format!("{:?}", Secret::from_bytes(&[7; 32]).unwrap()), "elgamal::Secret(secret)");
+        assert_eq!(
+            format!("{:?}", Secret::from_bytes(&[7; 32]).unwrap()),
+            "elgamal::Secret(secret)"
+        );
     }
 }

@@ -36,9 +36,20 @@ pub(super) struct Sums<S: Scheme> {
 }
 
 impl<S: Scheme> Sums<S> {
-    pub(super) fn new(scheme: S, items: usize, weights: Option<Vec<i64>>, merge_from: usize) -> Self {
+    pub(super) fn new(
+        scheme: S,
+        items: usize,
+        weights: Option<Vec<i64>>,
+        merge_from: usize,
+    ) -> Self {
         let zeros = vec![scheme.zero(); items];
-        Self { weights, merge_from, input: zeros.clone(), total: zeros, scheme }
+        Self {
+            weights,
+            merge_from,
+            input: zeros.clone(),
+            total: zeros,
+            scheme,
+        }
     }
 }
 
@@ -49,11 +60,18 @@ impl<S: Scheme> Accumulate<S::Ciphertext> for Sums<S> {
 
     fn take(&mut self, _: usize, groups: Vec<Group<S::Ciphertext>>) -> Result<(), Refused> {
         let scheme = &self.scheme;
-        self.input.par_iter_mut().enumerate().for_each(|(item, sum)| {
-            let before = sum.clone();
-            let all: Vec<_> = groups.iter().map(|group| &group.items[item]).chain([&before]).collect();
-            *sum = scheme.sum(&all);
-        });
+        self.input
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(item, sum)| {
+                let before = sum.clone();
+                let all: Vec<_> = groups
+                    .iter()
+                    .map(|group| &group.items[item])
+                    .chain([&before])
+                    .collect();
+                *sum = scheme.sum(&all);
+            });
         Ok(())
     }
 
@@ -68,7 +86,12 @@ impl<S: Scheme> Accumulate<S::Ciphertext> for Sums<S> {
     }
 
     fn finish(self: Box<Self>) -> Vec<Vec<u8>> {
-        let Self { scheme, merge_from, total, .. } = *self;
+        let Self {
+            scheme,
+            merge_from,
+            total,
+            ..
+        } = *self;
         if merge_from > 0 {
             let merged: Vec<_> = total[merge_from..].iter().collect();
             return vec![scheme.total(scheme.sum(&merged))];
@@ -107,7 +130,11 @@ impl Alignment {
     }
 
     fn mismatch(&self, input: usize, expected: u32, found: u32) -> Refused {
-        let before = self.counts.iter().take(self.at).map(|count| u64::from(*count));
+        let before = self
+            .counts
+            .iter()
+            .take(self.at)
+            .map(|count| u64::from(*count));
         Refused::Rows {
             function: self.function,
             input: input + 1,
@@ -130,20 +157,36 @@ pub(super) struct Rows<S: Scheme> {
 
 impl<S: Scheme> Rows<S> {
     pub(super) fn new(scheme: S, weights: Weights, with_counts: bool) -> Self {
-        let alignment = Alignment { function: "linear", counts: Vec::new(), at: 0 };
+        let alignment = Alignment {
+            function: "linear",
+            counts: Vec::new(),
+            at: 0,
+        };
         let bytes = scheme.whole(&scheme.zero()).len();
-        Self { scheme, weights, with_counts, alignment, rows: Vec::new(), bytes }
+        Self {
+            scheme,
+            weights,
+            with_counts,
+            alignment,
+            rows: Vec::new(),
+            bytes,
+        }
     }
 }
 
 impl<S: Scheme> Accumulate<S::Ciphertext> for Rows<S> {
     fn take(&mut self, input: usize, groups: Vec<Group<S::Ciphertext>>) -> Result<(), Refused> {
-        let first = if input == 0 { self.rows.len() } else { self.alignment.at };
+        let first = if input == 0 {
+            self.rows.len()
+        } else {
+            self.alignment.at
+        };
         for group in &groups {
             self.alignment.next(input, group.count)?;
         }
         let mut terms: Vec<_> = groups.into_iter().flat_map(|group| group.items).collect();
-        self.scheme.multiply(&mut terms, self.weights.weights[input]);
+        self.scheme
+            .multiply(&mut terms, self.weights.weights[input]);
         if input > 0 {
             let end = first + terms.len();
             self.scheme.add_each(&mut self.rows[first..end], &terms);
@@ -160,7 +203,8 @@ impl<S: Scheme> Accumulate<S::Ciphertext> for Rows<S> {
     }
 
     fn finish(mut self: Box<Self>) -> Vec<Vec<u8>> {
-        self.scheme.add_number(&mut self.rows, self.weights.intercept);
+        self.scheme
+            .add_number(&mut self.rows, self.weights.intercept);
         let rows = self.rows.iter().zip(&self.alignment.counts);
         rows.map(|(row, count)| {
             let mut bytes = Vec::new();
@@ -185,7 +229,12 @@ pub(super) struct Squares {
 impl Squares {
     pub(super) fn new(ring: &'static Ring, key: bfv::Evaluation) -> Self {
         let (sum, squares) = (bfv::Ciphertext::zero(ring), bfv::Products::none(ring));
-        Self { ring, key, sum, squares }
+        Self {
+            ring,
+            key,
+            sum,
+            squares,
+        }
     }
 }
 
@@ -227,7 +276,9 @@ impl Accumulate<bfv::Ciphertext> for Squares {
 
     fn finish(self: Box<Self>) -> Vec<Vec<u8>> {
         let squares = self.squares.finish(&self.key);
-        [self.sum, squares].map(|sum| sum.total(self.ring).to_bytes(self.ring)).into()
+        [self.sum, squares]
+            .map(|sum| sum.total(self.ring).to_bytes(self.ring))
+            .into()
     }
 }
 
@@ -242,9 +293,19 @@ pub(super) struct Dots {
 
 impl Dots {
     pub(super) fn new(ring: &'static Ring, key: bfv::Evaluation) -> Self {
-        let alignment = Alignment { function: "dot", counts: Vec::new(), at: 0 };
+        let alignment = Alignment {
+            function: "dot",
+            counts: Vec::new(),
+            at: 0,
+        };
         let sum = bfv::Products::none(ring);
-        Self { ring, key, alignment, first: Vec::new(), sum }
+        Self {
+            ring,
+            key,
+            alignment,
+            first: Vec::new(),
+            sum,
+        }
     }
 }
 
@@ -272,7 +333,12 @@ impl Accumulate<bfv::Ciphertext> for Dots {
     }
 
     fn finish(self: Box<Self>) -> Vec<Vec<u8>> {
-        vec![self.sum.finish(&self.key).total(self.ring).to_bytes(self.ring)]
+        vec![
+            self.sum
+                .finish(&self.key)
+                .total(self.ring)
+                .to_bytes(self.ring),
+        ]
     }
 }
 
@@ -290,7 +356,15 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn new(ring: &'static Ring, key: bfv::Evaluation, threshold: u64) -> Self {
-        Self { ring, key, threshold, full: Vec::new(), current: None, readings: 0, groups: 0 }
+        Self {
+            ring,
+            key,
+            threshold,
+            full: Vec::new(),
+            current: None,
+            readings: 0,
+            groups: 0,
+        }
     }
 }
 
@@ -334,6 +408,9 @@ impl Accumulate<bfv::Ciphertext> for Counts {
     fn finish(mut self: Box<Self>) -> Vec<Vec<u8>> {
         let ring = self.ring;
         self.full.extend(self.current);
-        self.full.into_iter().map(|count| count.total(ring).to_bytes(ring)).collect()
+        self.full
+            .into_iter()
+            .map(|count| count.total(ring).to_bytes(ring))
+            .collect()
     }
 }
