@@ -14,8 +14,8 @@
 //!   that aren't retired.
 //! - **RetireComputeKey** (its owner, or an operator of the owner's organisation): for ever. Nothing is
 //!   evaluated under it any more; what was evaluated can still be opened.
-//! - **LogEvaluations** (gateway): one or more evaluations, all or none, each new to the ledger and to the
-//!   call. Its key is known and not retired; it has 1 to 64 inputs, each of another topic, with a range that
+//! - **LogEvaluations** (gateway): one or more evaluations of its own, all or none, each new to the ledger and
+//!   to the call. Its key is known and not retired; it has 1 to 64 inputs, each of another topic, with a range that
 //!   isn't empty, and what each turned out to be; its function fits its inputs and its key; its height is
 //!   past, but not long past; its time isn't more than ten minutes ahead of the block's. And its
 //!   *requester* has the right `compute` on every input's topic when this block is executed, for the whole
@@ -195,7 +195,6 @@ fn log_evaluation<R: Read>(ctx: &mut Context<'_, R>, evaluation: &Evaluation) ->
     let at = ctx.block.moment();
     let entry = EvaluationEntry {
         evaluation: evaluation.clone(),
-        gateway: ctx.sender.client.clone(),
         at,
     };
     ctx.put(place, &entry);
@@ -404,6 +403,12 @@ fn check_evaluation<R: Read>(ctx: &Context<'_, R>, evaluation: &Evaluation) -> R
     check_version("evaluation", evaluation.version)?;
     check_version("job", evaluation.job.version)?;
     ensure!(evaluation.evaluator > 0, ComputeVersion, "evaluator 0");
+    ensure!(
+        evaluation.gateway == ctx.sender.client,
+        GatewayMismatch,
+        "{}",
+        evaluation.gateway
+    );
     check_inputs(&evaluation.job.inputs, evaluation.inputs.len())?;
     let (height, present) = (evaluation.height, ctx.block.height);
     let oldest = present.saturating_sub(EVALUATION_AGE_BLOCKS);

@@ -10,10 +10,10 @@
 //! signature     = SM2 over "sealwire-reading-v1" || 0x00 || CBOR of body
 //! ComputeJob    = [version: 1, key: digest, function: Function, inputs: [+ JobInput]]
 //! Evaluation    = [version: 1, evaluator: uint, job: ComputeJob, height: uint,
-//!                  inputs: [+ InputDigest], requester: tstr, request: digest, result: digest,
-//!                  time_ms: uint]
+//!                  inputs: [+ InputDigest], requester: tstr, request: digest, gateway: tstr,
+//!                  result: digest, time_ms: uint]
 //! evaluation id = SM3("sealwire evaluation" || CBOR of Evaluation)
-//! Computed      = [evaluation: Evaluation, gateway: tstr, ciphertexts: [* bstr]]
+//! Computed      = [evaluation: Evaluation, ciphertexts: [* bstr]]
 //! result        = SM3("sealwire result" || CBOR of ciphertexts)
 //! OpeningShare  = [version: 1, evaluation: digest, holder: uint, parts: [+ SharePart]]
 //! ```
@@ -384,11 +384,14 @@ pub struct Evaluation {
     /// SM3 of the signed request: the requester can't deny it.
     #[n(6)]
     pub request: Sm3Digest,
-    /// Digest of the result's ciphertexts ([`result_digest`]).
+    /// Who evaluated: only this gateway can log it, so nobody else can log it first.
     #[n(7)]
+    pub gateway: ClientId,
+    /// Digest of the result's ciphertexts ([`result_digest`]).
+    #[n(8)]
     pub result: Sm3Digest,
     /// When, milliseconds since 1970, by the gateway's clock.
-    #[n(8)]
+    #[n(9)]
     pub time_ms: u64,
 }
 
@@ -410,11 +413,8 @@ pub struct Computed {
     /// What was computed.
     #[n(0)]
     pub evaluation: Evaluation,
-    /// By which gateway.
-    #[n(1)]
-    pub gateway: ClientId,
     /// The result.
-    #[n(2)]
+    #[n(1)]
     pub ciphertexts: Vec<Blob>,
 }
 

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use sealwire_envelope::compute::{ComputeKey, Evaluation};
-use sealwire_envelope::{Blob, ClientId, ComputeKeyId};
+use sealwire_envelope::{Blob, ComputeKeyId};
 
 use super::{Closure, Moment};
 
@@ -40,10 +40,7 @@ pub struct EvaluationEntry {
     /// What the gateway said.
     #[n(0)]
     pub evaluation: Evaluation,
-    /// The gateway that evaluated.
-    #[n(1)]
-    pub gateway: ClientId,
     /// When it was logged.
-    #[n(2)]
+    #[n(1)]
     pub at: Moment,
 }

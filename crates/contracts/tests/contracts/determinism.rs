@@ -202,7 +202,7 @@ fn a_long_call_of_evaluations_asks_twice() {
         evaluation("acme.dev", &names[..5]),
     ]);
     let store = world.state.clone();
-    world.must("acme.gw", call);
+    world.must("beta.gw", call);
     let lazy = Lazy::new(&store);
     let at = world.blocks.len() - 1;
     lazy.fetch(footprint(&world.blocks[at].1[0]));

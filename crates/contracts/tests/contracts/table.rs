@@ -70,7 +70,8 @@ fn call(world: &mut World, kind: &str, sender: &str) -> Call {
         "retire-compute-key" => compute::retire(&compute::compute_key(owner_of(sender), 2)),
         "log-evaluations" => {
             let key = compute::compute_key("beta.dev", 3);
-            let evaluation = compute::evaluation(world, &key, "beta.dev", &["beta/dev/t"]);
+            let mut evaluation = compute::evaluation(world, &key, "beta.dev", &["beta/dev/t"]);
+            evaluation.gateway = client(sender);
             compute::log(vec![evaluation])
         }
         "log-events" => events(vec![event("beta.dev", EventKind::Connected)]),

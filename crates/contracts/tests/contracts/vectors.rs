@@ -304,7 +304,6 @@ fn entries_of_compute(at: Moment) -> Vec<(&'static str, Vec<u8>)> {
             "evaluation",
             encode(&EvaluationEntry {
                 evaluation,
-                gateway: client("acme.gw"),
                 at,
             }),
         ),

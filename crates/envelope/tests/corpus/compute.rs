@@ -97,6 +97,7 @@ fn evaluations() -> Vec<Evaluation> {
         inputs: [0, 70_000].map(input).to_vec(),
         requester: client("org2.reader"),
         request: digest("request"),
+        gateway: client("org1.gateway"),
         result: result_digest(&ciphertexts(2)),
         time_ms: 1_700_000_200_000,
     };
@@ -107,7 +108,6 @@ fn evaluations() -> Vec<Evaluation> {
 pub fn formats() -> Vec<Entry> {
     let computed = Computed {
         evaluation: evaluations().remove(0),
-        gateway: client("org1.gateway"),
         ciphertexts: ciphertexts(2),
     };
     let part = SharePart {

@@ -134,6 +134,7 @@ fn evaluation() -> Evaluation {
         }],
         requester: client("beta.reader"),
         request: sm3(&[b"request"]),
+        gateway: client("acme.gateway"),
         result: result_digest(&vec![ciphertext()]),
         time_ms: NOW_MS,
     }
@@ -162,7 +163,6 @@ pub fn formats() -> Examples {
     let (evaluation, ciphertexts) = (evaluation(), vec![ciphertext()]);
     let computed = Computed {
         evaluation: evaluation.clone(),
-        gateway: client("acme.gateway"),
         ciphertexts: ciphertexts.clone(),
     };
     let share = OpeningShare {

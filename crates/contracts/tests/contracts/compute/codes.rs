@@ -197,7 +197,9 @@ pub fn refusals(case: &mut Case) {
     case.refuse(Code::EvaluationKnown, "beta.gw", log(twice));
     let once = good(&case.world);
     case.world.must("beta.gw", log(vec![once.clone()]));
-    case.refuse(Code::EvaluationKnown, "acme.gw", log(vec![once]));
+    // Nobody logs what another gateway evaluated, not even under its own name.
+    case.refuse(Code::GatewayMismatch, "acme.gw", log(vec![once.clone()]));
+    case.refuse(Code::EvaluationKnown, "beta.gw", log(vec![once]));
 
     let until_s = Some(case.world.now_s() - 60);
     let short = grant_compute("acme.user", None, until_s);

@@ -78,6 +78,7 @@ pub fn evaluation(world: &World, key: &ComputeKey, requester: &str, topics: &[&s
         inputs: vec![found; topics.len()],
         requester: client(requester),
         request: sm3(&[b"request"]),
+        gateway: client("beta.gw"),
         result: sm3(&[b"result"]),
         time_ms: now_ms,
     }

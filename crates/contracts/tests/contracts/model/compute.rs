@@ -75,7 +75,8 @@ impl Step<'_> {
             }
         }
         let key = compute::compute_key(key.0, key.1);
-        let evaluation = compute::evaluation(self.world, &key, requester, &topics);
+        let mut evaluation = compute::evaluation(self.world, &key, requester, &topics);
+        evaluation.gateway = client(sender);
         self.done(sender, compute::log(vec![evaluation]), must)
     }
 }
