@@ -6,6 +6,17 @@ use std::{fs, io, path::Path};
 const TARGETS: &[(&str, &[&str])] = &[
     ("block", &["header", "finality", "bundle"]),
     ("certificate", &["certificate"]),
+    (
+        "compute",
+        &[
+            "compute_key",
+            "signed_reading",
+            "compute_job",
+            "evaluation",
+            "computed",
+            "opening_share",
+        ],
+    ),
     ("csr", &["csr", "csr_pem", "code"]),
     ("genesis", &["genesis", "genesis_json"]),
     (

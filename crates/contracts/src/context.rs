@@ -3,6 +3,7 @@
 use sealwire_envelope::{CertId, ChainId, ClientId, OrgId};
 use sealwire_sm::cert::Role;
 
+use crate::decide::{Action, Decision, decide_over};
 use crate::entry::Moment;
 use crate::history::Versioned;
 use crate::keys;
@@ -135,6 +136,18 @@ impl<'a, R: Read> Context<'a, R> {
 
     pub(crate) fn exists(&self, key: &[u8]) -> Result<bool, Missing> {
         Ok(self.state.get(key)?.is_some())
+    }
+
+    /// Whether a client may do something in the block that is executed, and why.
+    pub(crate) fn decide(
+        &self,
+        client: &ClientId,
+        action: Action<'_>,
+    ) -> Result<Decision, Missing> {
+        let Block {
+            height, time_ms, ..
+        } = *self.block;
+        decide_over(&self.state, height, client, &action, time_ms)
     }
 
     pub(crate) fn touch(&self, keys: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Missing> {

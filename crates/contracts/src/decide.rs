@@ -23,6 +23,9 @@
 //! A decision is about the client's *present* certificate, which it names: a gateway whose session was
 //! opened with another certificate must end that session.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
 use sealwire_envelope::{CertId, ClientId, Rights, TopicFilter, TopicMode, TopicName};
 use sealwire_sm::cert::Role;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
@@ -31,6 +34,7 @@ use crate::entry::{
     CertificateEntry, CertificateStatus, ClientEntry, GrantEntry, TopicEntry, WideEntry,
 };
 use crate::keys::{self, Granter};
+use crate::state::{Missing, Read};
 use crate::topics::TOPIC_ROLES;
 use crate::view::{key_as_hex, keys_as_hex};
 
@@ -175,10 +179,11 @@ impl Decision {
     }
 }
 
-/// Entries without copies: what [`crate::View`] is to this module, and a counter to its test.
+/// Entries, without copies where that can be: what [`crate::View`] and the state under execution are to this
+/// module, and a counter to its test.
 pub(crate) trait Lookup {
     /// The entry under `key`; every key that was looked at goes into `used`.
-    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]>;
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<Cow<'_, [u8]>>;
 }
 
 struct Judge<'a, L> {
@@ -191,7 +196,7 @@ impl<L: Lookup> Judge<'_, L> {
         // An entry that doesn't decode was written by no contract. Absent is the answer that denies.
         self.state
             .lookup(key, &mut self.decision.keys)
-            .and_then(|bytes| minicbor::decode(bytes).ok())
+            .and_then(|bytes| minicbor::decode(&bytes).ok())
     }
 
     fn judge(&mut self, client: &ClientId, action: &Action<'_>, now_s: u64) -> Reason {
@@ -409,6 +414,40 @@ pub(crate) fn decide<L: Lookup>(
     judge.decision
 }
 
+/// A state of which entries may be missing, and those that were.
+struct Partly<'a, R> {
+    read: &'a R,
+    missing: RefCell<Vec<Vec<u8>>>,
+}
+
+impl<R: Read> Lookup for Partly<'_, R> {
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<Cow<'_, [u8]>> {
+        let entry = self.read.get(&key).unwrap_or_else(|missing| {
+            self.missing.borrow_mut().extend(missing.keys);
+            None
+        });
+        used.push(key);
+        entry.map(Cow::Owned)
+    }
+}
+
+/// As [`decide`], while a block is executed.
+pub(crate) fn decide_over<R: Read>(
+    read: &R,
+    height: u64,
+    client: &ClientId,
+    action: &Action<'_>,
+    now_ms: u64,
+) -> Result<Decision, Missing> {
+    let missing = RefCell::default();
+    let state = Partly { read, missing };
+    let decision = decide(&state, height, client, action, now_ms);
+    match state.missing.into_inner() {
+        keys if keys.is_empty() => Ok(decision),
+        keys => Err(Missing { keys }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -427,9 +466,9 @@ mod tests {
     }
 
     impl Lookup for Counter {
-        fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
+        fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<Cow<'_, [u8]>> {
             self.lookups.set(self.lookups.get() + 1);
-            let entry = self.entries.get(&key).map(Vec::as_slice);
+            let entry = self.entries.get(&key).map(|entry| entry.as_slice().into());
             used.push(key);
             entry
         }

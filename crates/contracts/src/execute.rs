@@ -29,7 +29,7 @@ use crate::keys::Granter;
 use crate::limits::EXPIRY_WINDOW_BLOCKS;
 use crate::outcome::{Code, Outcome};
 use crate::state::{Fault, Missing, Overlay, Read, Writes};
-use crate::{audit, identity, keys, records, topics};
+use crate::{audit, compute, identity, keys, records, topics};
 
 /// One executed transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,6 +220,9 @@ fn run<R: Read>(tx: &Transaction, index: u32, block: &Block, read: &R) -> Result
         Call::Anchor(call) => records::anchor(&mut ctx, &call.packages)?,
         Call::LogRetrieval(call) => records::log_retrievals(&mut ctx, &call.retrievals)?,
         Call::LogEvents(call) => audit::log_events(&mut ctx, &call.events)?,
+        Call::RegisterComputeKey(call) => compute::register(&mut ctx, call)?,
+        Call::RetireComputeKey(call) => compute::retire(&mut ctx, call)?,
+        Call::LogEvaluations(call) => compute::log_evaluations(&mut ctx, &call.evaluations)?,
     }
     Ok(ctx.into_writes())
 }
@@ -363,6 +366,17 @@ pub fn footprint(tx: &Transaction) -> Vec<Vec<u8>> {
             );
         }
         Call::LogEvents(_) => {}
+        Call::RegisterComputeKey(call) => {
+            let key = &call.key;
+            keys.extend([
+                keys::compute_key(&key.id()),
+                keys::live_compute_keys(&key.owner),
+            ]);
+            let holders = key.sharing.iter().flat_map(|sharing| &sharing.holders);
+            keys.extend(holders.map(|holder| keys::client(&holder.client)));
+        }
+        Call::RetireComputeKey(call) => keys.push(keys::compute_key(&call.key)),
+        Call::LogEvaluations(call) => compute::footprint(&call.evaluations, &mut keys),
     }
     keys
 }

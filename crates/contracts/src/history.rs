@@ -14,6 +14,8 @@
 //! A version that lived for less than a block (changed twice in one block) isn't kept: nobody but the
 //! transactions of that block ever saw it.
 
+use std::borrow::Cow;
+
 use crate::decide::Lookup;
 use crate::entry::{CertificateEntry, ClientEntry, GrantEntry, Moment, TopicEntry, WideEntry};
 use crate::keys::{self, StateKey};
@@ -78,7 +80,7 @@ pub(crate) struct Past<'a> {
 }
 
 impl Lookup for Past<'_> {
-    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<Cow<'_, [u8]>> {
         let (mut at, mut before) = (key.clone(), u64::MAX);
         loop {
             let value = self.view.entry(&at);
@@ -86,7 +88,7 @@ impl Lookup for Past<'_> {
             let value = value?;
             let since = since(&key, value)?.height;
             if since <= self.height {
-                return Some(value);
+                return Some(value.into());
             }
             // No contract writes a version that is younger than its successor: deny, don't turn in circles.
             if since >= before {

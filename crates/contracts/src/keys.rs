@@ -31,6 +31,12 @@
 //! | `r/get/<package 32> <height 8> <tx 4> <n 4>` | `RetrievalEntry` | records |
 //! | `a/gw/<gateway>/<height 8> <tx 4>` | `BatchEntry`: the events of one batch, in order | audit |
 //! | `a/client/<client>/<kind 1> <height 8> <tx 4> <n 4>` | `EventEntry` | audit |
+//! | `e/key/<key 32>` | `ComputeKeyEntry`: a compute key, its public half, retirement | compute |
+//! | `e/keys/<owner>/<key 32>` | `Mark`: a client's compute keys | compute |
+//! | `e/live/<owner>` | `LiveKeys`: a client's compute keys that aren't retired | compute |
+//! | `e/eval/<evaluation 32>` | `EvaluationEntry`: what a gateway evaluated | compute |
+//! | `e/under/<key 32> <time_ms 8> <evaluation 32>` | `Mark`: evaluations under a key in time order | compute |
+//! | `e/topic/<topic> 00 <time_ms 8> <evaluation 32>` | `Mark`: evaluations on a topic in time order | compute |
 //! | `tx/<transaction 32>` | `OutcomeEntry`: height, index, code | every transaction |
 //! | `h/<height 8> <key>` | what lay under that key before the block of this height changed it | all calls that change it (module `history`) |
 //!
@@ -38,10 +44,12 @@
 //! organisation and neither part can contain the dot: no second index says the same thing again.
 //! No key is a counter that many write: histories are kept apart by (height, transaction, position).
 
+mod compute;
 mod identity;
 mod parse;
 mod rights;
 
+pub use compute::*;
 pub use identity::*;
 pub use parse::{NotAStateKey, StateKey};
 pub use rights::*;

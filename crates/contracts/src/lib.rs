@@ -14,9 +14,11 @@
 //! | topics | `RegisterTopic`, `GrantTopic`, `RequestRights`, `CreateAuthorisation`, … (`topics/mod.rs` lists all) | devices and users, for their own topics; operators end what their organisation's clients began |
 //! | records | `Anchor`, `LogRetrieval` | gateways, for themselves |
 //! | audit | `LogEvents` | gateways, for themselves |
+//! | compute | `RegisterComputeKey`, `RetireComputeKey` | devices and users, for their own keys; operators retire those of their organisation's clients |
+//! | compute | `LogEvaluations` | gateways, on behalf of requesters with the right `compute` |
 //!
 //! The rules of each call stand at the head of its module (`identity/mod.rs`, `topics.rs`, `records.rs`,
-//! `audit.rs`), the failure codes in [`Code`], the bounds in [`limits`], the state layout in [`keys`] and
+//! `audit.rs`, `compute.rs`), the failure codes in [`Code`], the bounds in [`limits`], the state layout in [`keys`] and
 //! [`entry`].
 //!
 //! # How a node uses it
@@ -40,9 +42,11 @@
 //! - A topic has one owner at a time: first the client in its name, then whoever accepted it.
 //! - After a revocation that rotates, exactly the owner and those with a live right to the key have it.
 //! - A package is anchored at most once; records and events are never changed or deleted.
+//! - An evaluation is logged only while its requester has the right `compute` on all of its topics.
 //! - Whoever isn't allowed by a rule is denied ([`decide`]).
 
 mod audit;
+mod compute;
 pub mod consortium;
 mod context;
 pub mod decide;
@@ -69,8 +73,9 @@ pub use execute::{
 pub use identity::{renewal_opens_s, superseded};
 pub use outcome::{Code, Outcome};
 pub use queries::{
-    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, EnrolmentRecord,
-    EventSearch, ExpiringRecord, GrantRecord, RequestRecord, TopicRecord, Upkeep, WideRecord,
+    AuthorisationRecord, BatchRecord, CertificateRecord, ClientRecord, ComputeKeyRecord,
+    EnrolmentRecord, EvaluationRecord, EventSearch, ExpiringRecord, GrantRecord, RequestRecord,
+    TopicRecord, Upkeep, WideRecord,
 };
 pub use state::{Fault, Missing, Overlay, Read, Writes};
 pub use view::{Answer, Changes, OutOfOrder, PAGE_ENTRIES, Page, View};

@@ -72,3 +72,18 @@ pub const EVENTS_PER_CALL: usize = 512;
 /// properties of two times 64 bytes, a grant's key of 364 bytes) is about 2,200 bytes at most: no client
 /// can make an event that is refused and so holds up those behind it.
 pub const EVENT_BYTES: usize = 4_096;
+
+/// Most compute keys of one owner that aren't retired: they stand in one entry.
+pub const COMPUTE_KEYS_PER_OWNER: usize = 64;
+
+/// Greatest bound of a reading, times `10^decimals`: up to here a double holds every integer.
+pub const READING_MAGNITUDE: i64 = 1 << 53;
+
+/// Most evaluations in one log call.
+pub const EVALUATIONS_PER_CALL: usize = 32;
+
+/// Largest evaluation, in bytes of CBOR: 64 inputs whose topics have 256 bytes make less.
+pub const EVALUATION_BYTES: usize = 32_768;
+
+/// How far behind the executing block an evaluation's height may lie, in blocks.
+pub const EVALUATION_AGE_BLOCKS: u64 = 100_000;

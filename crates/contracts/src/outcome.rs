@@ -2,7 +2,7 @@
 //!
 //! Codes are stored in the ledger's state for ever, under `tx/<id>`: a number is never reused and never
 //! changes its meaning (a test pins them). The hundreds say which contract spoke:
-//! 0 applied, 1xx the transaction itself, 2xx identity, 3xx topics, 4xx records, 5xx audit.
+//! 0 applied, 1xx the transaction itself, 2xx identity, 3xx topics, 4xx records, 5xx audit, 6xx compute.
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use serde::ser::SerializeStruct as _;
@@ -63,7 +63,7 @@ codes! {
     SenderSuspended = 110, "The sender's certificate is suspended: ask an operator of your organisation to resume it.";
 
     CertificateMalformed = 201, "The certificate can't be read: send one X.509 certificate in DER with an SM2 key.";
-    OtherOrganisation = 202, "The certificate or enrolment belongs to another organisation: an operator of that organisation must send this.";
+    OtherOrganisation = 202, "What the call names belongs to another organisation: an operator of that organisation must send this.";
     NotIssuedByRoot = 203, "The certificate isn't signed by its organisation's root: issue it with the key of the root in genesis.";
     RoleNotRegistrable = 204, "Certificates of this role come from genesis only: register operator, gateway, device or user.";
     CertificateExpired = 205, "The certificate has expired already: issue one that is still valid.";
@@ -93,7 +93,7 @@ codes! {
     OutsidePrefix = 301, "The topic lies outside the sender's prefix: register topics that begin with your organisation's and your own name.";
     TopicKnown = 302, "The topic is registered already: nothing is left to do, or choose another name.";
     UnknownTopic = 303, "The topic isn't registered: its owner must register it first.";
-    NotOwner = 304, "Only the topic's owner may do this: ask the owner.";
+    NotOwner = 304, "Only the owner may do this: ask the owner.";
     UnknownGrantee = 305, "The client to be granted isn't registered: check its id.";
     GranteeNotLive = 306, "The client to be granted has no live certificate: its organisation must register one.";
     GranteeRole = 307, "Rights are granted to devices and users only: name a client of such a role.";
@@ -149,6 +149,26 @@ codes! {
     EventsTooMany = 502, "The call carries too many events: split it.";
 
     EventTooLarge = 503, "An event is too large: cut its texts.";
+
+    ComputeVersion = 601, "The version of the key, job, evaluation or evaluator isn't known: use programs of this ledger's version.";
+    ComputeKeyOwner = 602, "The compute key names another owner: register keys of your own only.";
+    ReadingsInvalid = 603, "The readings' decimals, bounds, edges or unit are out of range: declare them within the limits.";
+    PublicHalfInvalid = 604, "The key's public half is missing, too long, unexpected or another: an SM2 ElGamal key brings the bytes whose digest it names, others bring none.";
+    EvaluationHalfInvalid = 605, "The evaluation key is missing or unexpected: name one where the parameter set multiplies, and only there.";
+    SharingInvalid = 606, "The key can't be shared like this: share SM2 ElGamal keys, among distinct clients with distinct shares, with a threshold of 1 to all.";
+    UnknownHolder = 607, "A holder of a share isn't registered: check its id.";
+    ComputeKeyKnown = 608, "This compute key was registered before: nothing is left to do, or make a new one.";
+    TooManyComputeKeys = 609, "The owner has as many compute keys as it can have: retire one first.";
+    UnknownComputeKey = 610, "No such compute key is registered: check the key id.";
+    ComputeKeyRetired = 611, "The compute key is retired: use another one of its owner's.";
+    EvaluationTooLarge = 612, "An evaluation is too large: ask for fewer inputs.";
+    JobInputsInvalid = 613, "The inputs are missing, too many, of one topic twice, of an empty time range or without digests: ask again, with each topic once.";
+    FunctionInvalid = 614, "The function doesn't fit the inputs or the key: give one weight per input, two inputs to a dot product, a threshold within the readings' bounds.";
+    EvaluationHeight = 615, "The evaluation's height isn't past, or is long past: evaluate again over the present packages.";
+    EvaluationTime = 616, "The evaluation's time lies in the future: check the gateway's clock.";
+    EvaluationKnown = 617, "This evaluation was logged before: leave it out.";
+    ComputeDenied = 618, "The requester has no right to compute on an input's topic: its owner must grant compute.";
+    ComputeRange = 619, "An input's time range goes beyond what was granted: ask for a range within the grant's.";
 }
 
 impl Code {

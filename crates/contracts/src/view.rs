@@ -4,6 +4,7 @@
 //! the store ([`View::load`]) and moves only forwards, one height at a time. It holds no truth of its own:
 //! throw it away and load it again, and it is the same.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -347,8 +348,8 @@ fn is_empty(bounds: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
 }
 
 impl Lookup for View {
-    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
-        let entry = self.entry(&key);
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<Cow<'_, [u8]>> {
+        let entry = self.entry(&key).map(Cow::Borrowed);
         used.push(key);
         entry
     }
@@ -361,9 +362,9 @@ struct Supposing<'a> {
 }
 
 impl Lookup for Supposing<'_> {
-    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<&[u8]> {
+    fn lookup(&self, key: Vec<u8>, used: &mut Vec<Vec<u8>>) -> Option<Cow<'_, [u8]>> {
         match &self.supposed {
-            Some((supposed, value)) if *supposed == key => Some(value),
+            Some((supposed, value)) if *supposed == key => Some(value.into()),
             _ => self.view.lookup(key, used),
         }
     }

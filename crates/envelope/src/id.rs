@@ -255,6 +255,15 @@ digest_type! {
     AuthorisationId
 }
 
+digest_type! {
+    /// A key that readings are encrypted to: SM3 of its description.
+    ComputeKeyId
+}
+digest_type! {
+    /// A computation that was made: SM3 of its record.
+    EvaluationId
+}
+
 impl EnrolmentId {
     /// The enrolment whose code has this public key.
     pub fn of(key: &sealwire_sm::PublicKey) -> Self {

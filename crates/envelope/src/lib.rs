@@ -16,10 +16,12 @@
 //! | [`login`] | MQTT logins and tokens, signed HTTP requests |
 //! | [`message`] | the encrypted, signed message (COSE) |
 //! | [`record`] | archived messages and packages |
+//! | [`compute`] | encrypted readings, what is computed on them, and what the ledger holds of it |
 
 pub mod block;
 pub mod code;
 pub mod codec;
+pub mod compute;
 pub mod genesis;
 pub mod id;
 pub mod login;
@@ -35,16 +37,17 @@ pub use code::{Code, CodeError};
 pub use codec::{Blob, DecodeError, decode, decode_bounded, encode};
 pub use genesis::{Genesis, OrgGenesis};
 pub use id::{
-    AuthorisationId, CertId, ChainId, ClientId, EnrolmentId, KeyEpoch, NameError, OrgId, PackageId,
-    TxId,
+    AuthorisationId, CertId, ChainId, ClientId, ComputeKeyId, EnrolmentId, EvaluationId, KeyEpoch,
+    NameError, OrgId, PackageId, TxId,
 };
 pub use topic::{TopicFilter, TopicName};
 pub use transaction::{
     AcceptTopic, Anchor, AnchorPackages, AuthorisationKey, Call, ClientKey, CloseEnrolments,
     CloseTopic, ConnectionEvent, CreateAuthorisation, DenyRequest, Enrolment, EnrolmentProof,
-    EpochKey, EventKind, GrantFilter, GrantTerms, GrantTopic, LogEvents, LogRetrieval,
-    OpenEnrolments, RedeemAuthorisation, RegisterCertificate, RegisterTopic, RenewCertificate,
-    RequestRights, ResumeCertificate, Retrieval, RevokeCertificate, RevokeFilter, RevokeGrant,
-    Rights, RotateTopic, Rotation, SealKeys, SealedFor, SetTemplate, SuspendCertificate, Template,
-    TopicKey, TopicMode, Transaction, TransferTopic, TxBody, UserProperty, WithdrawAuthorisation,
+    EpochKey, EventKind, GrantFilter, GrantTerms, GrantTopic, LogEvaluations, LogEvents,
+    LogRetrieval, OpenEnrolments, RedeemAuthorisation, RegisterCertificate, RegisterComputeKey,
+    RegisterTopic, RenewCertificate, RequestRights, ResumeCertificate, RetireComputeKey, Retrieval,
+    RevokeCertificate, RevokeFilter, RevokeGrant, Rights, RotateTopic, Rotation, SealKeys,
+    SealedFor, SetTemplate, SuspendCertificate, Template, TopicKey, TopicMode, Transaction,
+    TransferTopic, TxBody, UserProperty, WithdrawAuthorisation,
 };

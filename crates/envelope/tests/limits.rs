@@ -13,6 +13,9 @@ macro_rules! limits {
 fn quoted_limits_are_the_codes() {
     let known = limits![
         sealwire_envelope::block::BUNDLE_MAX_BYTES,
+        sealwire_envelope::compute::EDGES_MAX,
+        sealwire_envelope::compute::HOLDERS_MAX,
+        sealwire_envelope::compute::INPUTS_MAX,
         sealwire_envelope::genesis::GENESIS_MAX_BYTES,
         sealwire_envelope::genesis::ORGS_MAX,
         sealwire_envelope::id::NAME_MAX_BYTES,
@@ -27,6 +30,7 @@ fn quoted_limits_are_the_codes() {
         sealwire_envelope::record::PAYLOAD_MAX_BYTES,
         sealwire_envelope::topic::TOPIC_MAX_BYTES,
         sealwire_envelope::topic::TOPIC_MAX_LEVELS,
+        sealwire_envelope::transaction::INLINE_KEY_MAX_BYTES,
         sealwire_envelope::transaction::TX_MAX_BYTES,
         sealwire_sm::cert::MAX_DER_BYTES,
     ];

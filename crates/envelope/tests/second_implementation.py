@@ -1,6 +1,6 @@
 """A second implementation of docs/protocol.md, written from that page alone.
 
-It makes every login, message, transaction, manifest and vote of `vectors/` anew from its inputs and
+It makes every login, message, reading, transaction, manifest and vote of `vectors/` anew from its inputs and
 compares the bytes. SM3 comes from OpenSSL through `hashlib`; SM2, SM4 and GCM are written out here,
 slowly and without any care for side channels: never use them for anything but this check.
 """
@@ -321,6 +321,62 @@ def check_transactions():
     assert made == vectors["revoke-grant-open"]["body"]
 
 
+def check_compute():
+    vectors, transactions = load("compute"), load("transaction")
+    topic, owner, reader = "acme/press-7/temperature", "acme.press-7", "beta.reader"
+    point = lambda byte: compressed(byte * 32)
+    public = sm3(point("31"))
+    readings = [2, -4000, 12500, [0, 10000], "\u00b0C"]
+    sharing = [2, [[owner, point("32")], [reader, point("33")]]]
+    bfv = [sm3(b"a public key of BFV"), sm3(b"an evaluation key of BFV")]
+    keys = {
+        "key": [1, owner, 1, readings, public],
+        "key-shared": [1, owner, 1, readings, public, None, sharing],
+        "key-bfv": [1, owner, 3, readings, *bfv],
+    }
+    ids = {name: sm3(b"sealwire compute key", cbor(key)) for name, key in keys.items()}
+    for name, key in keys.items():
+        assert cbor(key).hex() == vectors[name]["cbor"], name
+        assert ids[name].hex() == vectors[name]["id"], name
+
+    ciphertext = point("34") + point("35")
+    reading = [1, topic, owner, 77, ids["key"], 1, 76, 1, 2, 1, [ciphertext]]
+    signature = sign(DEVICE, "sealwire-reading-v1", cbor(reading))
+    assert cbor([reading, signature]).hex() == vectors["reading"]["payload"]
+
+    weights, inputs = [[-150], 2, 5], [[topic, NOW_MS - 3_600_000, NOW_MS]]
+    functions = {"sum": [0, []], "mean": [1, []], "weighted-sum": [2, [weights]]}
+    functions |= {"linear": [3, [weights]], "variance": [4, []], "deviation": [5, []]}
+    functions |= {"dot": [6, []], "count-over": [7, [[8000]]], "histogram": [8, []]}
+    functions |= {"range": [9, []]}
+    jobs = {name: [1, ids["key"], function, inputs] for name, function in functions.items()}
+    assert {name: cbor(job).hex() for name, job in jobs.items()} == vectors["jobs"]
+
+    result = sm3(b"sealwire result", cbor([ciphertext]))
+    found = [[3, sm3(b"packages"), 2999]]
+    evaluation = [1, 1, jobs["mean"], 41, found, reader, sm3(b"request")]
+    evaluation += ["acme.gateway", result, NOW_MS]
+    assert cbor(evaluation).hex() == vectors["evaluation"]["cbor"]
+    evaluation_id = sm3(b"sealwire evaluation", cbor(evaluation))
+    assert evaluation_id.hex() == vectors["evaluation"]["id"]
+    computed = cbor([evaluation, [ciphertext]])
+    assert computed.hex() == vectors["computed"]["cbor"]
+    part = [point("36"), sm3(b"challenge"), sm3(b"response")]
+    share = cbor([1, evaluation_id, 2, [part]])
+    assert share.hex() == vectors["opening-share"]["cbor"]
+
+    calls = {
+        "register-compute-key": [26, [[keys["key-shared"], point("31")]]],
+        "register-compute-key-bfv": [26, [[keys["key-bfv"]]]],
+        "retire-compute-key": [27, [[ids["key-shared"], "another scale"]]],
+        "log-evaluations": [28, [[[evaluation]]]],
+    }
+    for name, call in calls.items():
+        sender = people["gateway" if name == "log-evaluations" else "device"]
+        made = cbor([chain, sender, 1_000, nonce(name, 16), call])
+        assert made.hex() == transactions[name]["body"], name
+
+
 def check_package():
     vectors = load("record")
     record = vectors["record"]["json"]
@@ -360,6 +416,7 @@ check_login()
 check_token_and_request()
 check_messages()
 check_transactions()
+check_compute()
 check_package()
 check_finality()
 print("the second implementation agrees")

@@ -43,6 +43,8 @@ impl Domain {
     pub const ENROLMENT: Self = Self("sealwire-enrolment-v1");
     /// That the holder of an authorisation key redeems it for a client.
     pub const AUTHORISATION: Self = Self("sealwire-authorisation-v1");
+    /// Encrypted readings, by the device.
+    pub const READING: Self = Self("sealwire-reading-v1");
     /// A consensus vote, by a validator.
     pub const VOTE: Self = Self("sealwire-vote-v1");
     /// A handshake or gossip between ledger nodes.

@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 use minicbor::Decode;
 use sealwire_contracts::{
     entry::{
-        AuthorisationEntry, CertificateEntry, ClientEntry, EnrolmentEntry, GrantEntry, OfferEntry,
-        PackageEntry, Readers, RequestEntry, SealedKey, TemplateEntry, TopicEntry, WideEntry,
+        AuthorisationEntry, CertificateEntry, ClientEntry, ComputeKeyEntry, EnrolmentEntry,
+        EvaluationEntry, GrantEntry, LiveKeys, OfferEntry, PackageEntry, Readers, RequestEntry,
+        SealedKey, TemplateEntry, TopicEntry, WideEntry,
     },
     keys::{self, Granter},
 };
 use sealwire_envelope::{
-    AuthorisationId, CertId, ClientId, EnrolmentId, KeyEpoch, OrgId, PackageId, TopicFilter,
-    TopicName, decode_bounded,
+    AuthorisationId, CertId, ClientId, ComputeKeyId, EnrolmentId, EvaluationId, KeyEpoch, OrgId,
+    PackageId, TopicFilter, TopicName, decode_bounded,
     receipt::{ProvenEntry, RECEIPT_BYTES_MAX},
 };
 
@@ -331,6 +332,53 @@ impl Ledger {
     /// An anchored package.
     pub async fn package(&self, id: &PackageId) -> Result<Option<PackageEntry>, LedgerError> {
         self.entry(keys::package(id)).await
+    }
+
+    /// A compute key, retired or not.
+    pub async fn compute_key(
+        &self,
+        id: &ComputeKeyId,
+    ) -> Result<Option<ComputeKeyEntry>, LedgerError> {
+        let entry: Option<ComputeKeyEntry> = self.entry(keys::compute_key(id)).await?;
+        match entry {
+            // Holds without a genesis, too, where nothing is proven.
+            Some(entry) if entry.key.id() != *id => Err(self.misfiled(id)),
+            entry => Ok(entry),
+        }
+    }
+
+    /// An owner's compute keys that aren't retired, in the order of their registration; the list is
+    /// complete.
+    pub async fn live_compute_keys(
+        &self,
+        owner: &ClientId,
+    ) -> Result<Vec<ComputeKeyId>, LedgerError> {
+        let list: Option<LiveKeys> = self.entry(keys::live_compute_keys(owner)).await?;
+        Ok(list.map(|list| list.keys).unwrap_or_default())
+    }
+
+    /// An evaluation.
+    pub async fn evaluation(
+        &self,
+        id: &EvaluationId,
+    ) -> Result<Option<EvaluationEntry>, LedgerError> {
+        let entry: Option<EvaluationEntry> = self.entry(keys::evaluation(id)).await?;
+        match entry {
+            Some(entry) if entry.evaluation.id() != *id => Err(self.misfiled(id)),
+            entry => Ok(entry),
+        }
+    }
+
+    /// An evaluation's entry with its proof, for a receipt of its result.
+    pub async fn evaluation_proof(&self, id: &EvaluationId) -> Result<ProvenEntry, LedgerError> {
+        self.proven(&keys::evaluation(id)).await
+    }
+
+    fn misfiled(&self, id: &dyn std::fmt::Display) -> LedgerError {
+        LedgerError::Nonsense {
+            node: self.nodes.join(", "),
+            detail: format!("the entry under {id} has another digest"),
+        }
     }
 
     /// A package's entry with its proof, for a receipt.

@@ -10,6 +10,7 @@
 //! | [`Owner::offer`], [`Owner::accept`] | seals all keys to the next owner; which makes the next one |
 //! | [`Owner::create_authorisation`] | seals the present keys to the authorisation key |
 //! | [`redeem`] | unseals them with it and seals them to the client's own key |
+//! | [`Owner::register_compute_key`], [`Owner::retire_compute_key`] | none of a topic's: the public half of a key that readings are encrypted to |
 //! | [`Owner::tend`] | does all that is left: what others' acts, or a lost connection, left undone |
 //!
 //! No key is stored here: the ledger has each one, sealed. Between reading the readers of a topic
@@ -17,6 +18,7 @@
 //! call is made again ([`ROTATION_ATTEMPTS`]).
 
 mod authorise;
+mod compute;
 mod keys;
 
 pub use authorise::{Authorisation, Offer, redeem};

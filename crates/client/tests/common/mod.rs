@@ -26,7 +26,7 @@ use sealwire_client::{
     identity::Peers,
     mqtt::{self, LoginError, Options, Session},
 };
-use sealwire_contracts::{Read as _, View, authenticate, execute_block};
+use sealwire_contracts::{Read as _, View, Writes, authenticate, execute_block};
 use sealwire_envelope::{
     Blob, Call, ChainId, ClientId, Finality, Genesis, Header, OrgGenesis, RegisterCertificate,
     Transaction, TxBody, TxId, encode,
@@ -179,6 +179,15 @@ impl Chain {
             block.height
         };
         self.height.send_replace(height);
+    }
+
+    /// Puts a copy of an entry under another key, as no contract would.
+    pub fn misfile(&self, from: &[u8], to: Vec<u8>) {
+        let mut view = self.view.write().unwrap();
+        let mut writes = Writes::new();
+        writes.put(to, view.entry(from).unwrap().to_vec());
+        let (height, time_ms) = (view.height() + 1, view.time_ms());
+        view.apply(height, time_ms, &writes).unwrap();
     }
 
     /// A transaction comes in.

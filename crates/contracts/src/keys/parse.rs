@@ -1,12 +1,15 @@
 //! State keys taken apart.
 
 use sealwire_envelope::{
-    AuthorisationId, CertId, ClientId, EnrolmentId, KeyEpoch, OrgId, PackageId, TopicFilter,
-    TopicName, TxId,
+    AuthorisationId, CertId, ClientId, ComputeKeyId, EnrolmentId, EvaluationId, KeyEpoch, OrgId,
+    PackageId, TopicFilter, TopicName, TxId,
 };
 use sealwire_sm::Sm3Digest;
 use sealwire_sm::cert::Role;
 
+use super::compute::{
+    COMPUTE_KEY, COMPUTE_KEYS, EVALUATION, KEY_EVALUATION, LIVE_COMPUTE_KEYS, TOPIC_EVALUATION,
+};
 use super::identity::{ENROLMENT, ENROLMENTS, TEMPLATE};
 use super::rights::{
     AUTHORISATION, AUTHORISATION_KEY, AUTHORISATIONS, OFFER, OWNED, REQUEST, WIDE, WIDELY,
@@ -87,6 +90,23 @@ pub enum StateKey {
         org: OrgId,
         id: EnrolmentId,
     },
+    ComputeKey(ComputeKeyId),
+    ComputeKeyOf {
+        owner: ClientId,
+        id: ComputeKeyId,
+    },
+    LiveComputeKeys(ClientId),
+    Evaluation(EvaluationId),
+    KeyEvaluation {
+        key: ComputeKeyId,
+        time_ms: u64,
+        id: EvaluationId,
+    },
+    TopicEvaluation {
+        topic: TopicName,
+        time_ms: u64,
+        id: EvaluationId,
+    },
     History {
         height: u64,
         key: Box<StateKey>,
@@ -143,6 +163,12 @@ impl StateKey {
             Self::Template { org, role } => template(org, *role),
             Self::Enrolment(id) => enrolment(id),
             Self::EnrolmentOf { org, id } => enrolment_of(org, id),
+            Self::ComputeKey(id) => compute_key(id),
+            Self::ComputeKeyOf { owner, id } => compute_key_of(owner, id),
+            Self::LiveComputeKeys(owner) => live_compute_keys(owner),
+            Self::Evaluation(id) => evaluation(id),
+            Self::KeyEvaluation { key, time_ms, id } => key_evaluation(key, *time_ms, id),
+            Self::TopicEvaluation { topic, time_ms, id } => topic_evaluation(topic, *time_ms, id),
             Self::History { height, key } => history(*height, &key.to_bytes()),
         }
     }
@@ -164,6 +190,7 @@ impl StateKey {
             .or_else(|| Self::parse_topic(key))
             .or_else(|| Self::parse_rights(key))
             .or_else(|| Self::parse_authorisation(key))
+            .or_else(|| Self::parse_compute(key))
             .or_else(|| Self::parse_record(key))
     }
 
@@ -271,6 +298,39 @@ impl StateKey {
         } else {
             let id = key.strip_prefix(OUTCOME)?;
             digest(id).map(|id| Self::Outcome(TxId(id)))
+        }
+    }
+
+    fn parse_compute(key: &[u8]) -> Option<Self> {
+        if let Some(id) = key.strip_prefix(COMPUTE_KEY) {
+            digest(id).map(|id| Self::ComputeKey(ComputeKeyId(id)))
+        } else if let Some(rest) = key.strip_prefix(COMPUTE_KEYS) {
+            let (owner, id) = split(rest, b'/')?;
+            Some(Self::ComputeKeyOf {
+                owner: text(owner)?,
+                id: ComputeKeyId(digest(id)?),
+            })
+        } else if let Some(owner) = key.strip_prefix(LIVE_COMPUTE_KEYS) {
+            text(owner).map(Self::LiveComputeKeys)
+        } else if let Some(id) = key.strip_prefix(EVALUATION) {
+            digest(id).map(|id| Self::Evaluation(EvaluationId(id)))
+        } else if let Some(rest) = key.strip_prefix(KEY_EVALUATION) {
+            let (key, rest) = rest.split_at_checked(32)?;
+            let (time_ms, id) = rest.split_first_chunk::<8>()?;
+            Some(Self::KeyEvaluation {
+                key: ComputeKeyId(digest(key)?),
+                time_ms: u64::from_be_bytes(*time_ms),
+                id: EvaluationId(digest(id)?),
+            })
+        } else {
+            let rest = key.strip_prefix(TOPIC_EVALUATION)?;
+            let (topic, rest) = split(rest, END_OF_TOPIC)?;
+            let (time_ms, id) = rest.split_first_chunk::<8>()?;
+            Some(Self::TopicEvaluation {
+                topic: text(topic)?,
+                time_ms: u64::from_be_bytes(*time_ms),
+                id: EvaluationId(digest(id)?),
+            })
         }
     }
 

@@ -9,10 +9,12 @@
 //! only where one entry holds the whole list (grants of a topic, events of a batch).
 
 mod audit;
+mod compute;
 mod identity;
 mod rights;
 
 pub use audit::EventSearch;
+pub use compute::{ComputeKeyRecord, EvaluationRecord};
 pub use identity::{EnrolmentRecord, ExpiringRecord};
 pub use rights::{AuthorisationRecord, RequestRecord, Upkeep, WideRecord};
 

@@ -44,7 +44,7 @@ use crate::state::{Fault, Read};
 pub(crate) const TOPIC_ROLES: &[Role] = &[Role::Device, Role::User];
 
 /// Roles that may also end what they didn't begin.
-const ENDING_ROLES: &[Role] = &[Role::Device, Role::User, Role::Operator];
+pub(crate) const ENDING_ROLES: &[Role] = &[Role::Device, Role::User, Role::Operator];
 
 /// Whether these rights come with the topic's key.
 pub(crate) fn needs_key(rights: Rights) -> bool {

@@ -63,6 +63,7 @@ fn every_code_is_reachable() {
         crate::codes_rights::of_authorisations,
         of_records,
         of_audit,
+        crate::compute::refusals,
     ] {
         let mut case = Case::new();
         part(&mut case);

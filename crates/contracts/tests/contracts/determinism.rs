@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sealwire_contracts::{
     BlockError, BlockExecution, Fault, Missing, Read, View, execute_block, footprint,
 };
+use sealwire_envelope::{AcceptTopic, Call, GrantTopic, Rights, TransferTopic};
 
-use crate::model;
-use crate::world::World;
+use crate::world::{World, claim_open, client, topic};
+use crate::{compute, model, rights};
 
 type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -156,4 +157,59 @@ fn a_view_takes_the_next_block_only() {
         assert_eq!((refused.have, refused.got), (height, wrong));
     }
     view.apply(height + 1, 0, &Default::default()).unwrap();
+}
+
+/// However many requesters, topics and owners a call of evaluations names, what it reads is asked for in two
+/// steps beyond its footprint: certificates, and filters of owners that a topic's name doesn't tell.
+#[test]
+fn a_long_call_of_evaluations_asks_twice() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..20).map(|n| format!("beta/dev/{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for name in &names {
+        world.must("beta.dev", Call::RegisterTopic(claim_open(name)));
+    }
+    // Some have another owner by now.
+    for name in &names[..5] {
+        let offer = TransferTopic {
+            topic: topic(name),
+            to: Some(client("acme.dev")),
+            keys: Vec::new(),
+        };
+        world.must("beta.dev", Call::TransferTopic(offer));
+        let accept = AcceptTopic {
+            topic: topic(name),
+            rotation: None,
+        };
+        world.must("acme.dev", Call::AcceptTopic(accept));
+    }
+    world.must("beta.dev", compute::register("beta.dev", 1));
+    let grant = |filter| rights::grant_filter(filter, "beta.user", Rights::COMPUTE);
+    world.must("beta.dev", grant("beta/dev/#"));
+    for name in &names[..5] {
+        let grant = GrantTopic {
+            rights: Rights::COMPUTE,
+            sealed_key: None,
+            ..crate::world::grant(name, "beta.user")
+        };
+        world.must("acme.dev", Call::GrantTopic(grant));
+    }
+    let key = compute::compute_key("beta.dev", 1);
+    let evaluation = |who, names| compute::evaluation(&world, &key, who, names);
+    let call = compute::log(vec![
+        evaluation("beta.user", &names[..]),
+        evaluation("beta.dev", &names[5..]),
+        evaluation("acme.dev", &names[..5]),
+    ]);
+    let store = world.state.clone();
+    world.must("beta.gw", call);
+    let lazy = Lazy::new(&store);
+    let at = world.blocks.len() - 1;
+    lazy.fetch(footprint(&world.blocks[at].1[0]));
+    assert_eq!(run(&world, at, &lazy).writes, world.blocks[at].2);
+    assert_eq!(
+        lazy.runs.get(),
+        2,
+        "the first, and one after what was missing"
+    );
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod codes;
 mod codes_rights;
+mod compute;
 mod decisions;
 mod determinism;
 mod document;

@@ -4,6 +4,7 @@ use sealwire_contracts::Code;
 use sealwire_envelope::{Call, EventKind, Rights};
 use sealwire_sm::cert::Role;
 
+use crate::compute;
 use crate::identity;
 use crate::rights::{self, authorisation};
 use crate::world::*;
@@ -65,6 +66,14 @@ fn call(world: &mut World, kind: &str, sender: &str) -> Call {
         "withdraw-authorisation" => rights::withdraw(3),
         "anchor" => anchors(vec![anchor(1, "beta/dev/t", sender, world.now_s())]),
         "log-retrieval" => retrievals(vec![retrieval(0, "beta.user")]),
+        "register-compute-key" => compute::register(owner_of(sender), 1),
+        "retire-compute-key" => compute::retire(&compute::compute_key(owner_of(sender), 2)),
+        "log-evaluations" => {
+            let key = compute::compute_key("beta.dev", 3);
+            let mut evaluation = compute::evaluation(world, &key, "beta.dev", &["beta/dev/t"]);
+            evaluation.gateway = client(sender);
+            compute::log(vec![evaluation])
+        }
         "log-events" => events(vec![event("beta.dev", EventKind::Connected)]),
         other => panic!("no such call: {other}"),
     }
@@ -74,6 +83,7 @@ fn call(world: &mut World, kind: &str, sender: &str) -> Call {
 fn prepared() -> World {
     let mut world = World::new();
     world.must("beta.dev", Call::RegisterTopic(claim("beta/dev/t")));
+    world.must("beta.dev", compute::register("beta.dev", 3));
     let now_s = world.now_s();
     world.must(
         "beta.gw",
@@ -113,6 +123,9 @@ fn every_call_by_every_role() {
         ("anchor",               [false,   true,   false, false, false]),
         ("log-retrieval",        [false,   true,   false, false, false]),
         ("log-events",           [false,   true,   false, false, false]),
+        ("register-compute-key", [false,   false,  true,  true,  false]),
+        ("retire-compute-key",   [true,    false,  true,  true,  false]),
+        ("log-evaluations",      [false,   true,   false, false, false]),
     ];
     let mut seen = std::collections::BTreeSet::new();
     for (kind, allowed) in table {
@@ -144,33 +157,27 @@ fn every_call_by_every_role() {
     crate::document::check("calls", "call", &heads, &rows);
 }
 
+/// Whose things a sender works on: its own; an operator, those of one of its organisation's.
+fn owner_of(sender: &str) -> &str {
+    match sender {
+        "acme.op" => "acme.dev",
+        own => own,
+    }
+}
+
 /// The topic that a sender works on: its own; an operator, one of its organisation's.
 fn topic_of(sender: &str) -> String {
-    let owner = if sender == "acme.op" {
-        "acme.dev"
-    } else {
-        sender
-    };
-    format!("{}t", client(owner).topic_prefix())
+    format!("{}t", client(owner_of(sender)).topic_prefix())
 }
 
 fn filter_of(sender: &str) -> String {
-    let owner = if sender == "acme.op" {
-        "acme.dev"
-    } else {
-        sender
-    };
-    format!("{}#", client(owner).topic_prefix())
+    format!("{}#", client(owner_of(sender)).topic_prefix())
 }
 
 /// What the calls on topics work on: the owner's topic with a grant to `beta.dev`, a granted filter, a
-/// request, an offer to the sender, authorisation keys.
+/// request, an offer to the sender, authorisation keys, a compute key.
 fn prepare_topics(case: &mut World, sender: &str) {
-    let owner = if sender == "acme.op" {
-        "acme.dev"
-    } else {
-        sender
-    };
+    let owner = owner_of(sender);
     let own = topic_of(sender);
     case.must(owner, Call::RegisterTopic(claim(&own)));
     case.must(owner, Call::GrantTopic(grant(&own, "beta.dev")));
@@ -184,6 +191,7 @@ fn prepare_topics(case: &mut World, sender: &str) {
     case.must("beta.dev", Call::CreateAuthorisation(key));
     let key = authorisation(case, 3, &own, Rights::READ);
     case.must(owner, Call::CreateAuthorisation(key));
+    case.must(owner, compute::register(owner, 2));
 }
 
 /// A world in which the call would be applied, were it for the role.
@@ -254,6 +262,11 @@ fn no_call_reaches_into_another_organisation() {
             "acme.dev",
             Call::RevokeGrant(revoke("beta/dev/t", "acme.user", 1, &[])),
             Code::NotOwner,
+        ),
+        (
+            "acme.op",
+            compute::retire(&compute::compute_key("beta.dev", 3)),
+            Code::OtherOrganisation,
         ),
     ] {
         let outcome = world.run(sender, call);

@@ -66,6 +66,23 @@ fn all_keys() -> Vec<StateKey> {
             org: "acme".parse().unwrap(),
             id: EnrolmentId(digest),
         },
+        StateKey::ComputeKey(ComputeKeyId(digest)),
+        StateKey::ComputeKeyOf {
+            owner: client("acme.press-7"),
+            id: ComputeKeyId(digest),
+        },
+        StateKey::LiveComputeKeys(client("acme.press-7")),
+        StateKey::Evaluation(EvaluationId(digest)),
+        StateKey::KeyEvaluation {
+            key: ComputeKeyId(digest),
+            time_ms: 0x2f00,
+            id: EvaluationId(digest),
+        },
+        StateKey::TopicEvaluation {
+            topic: topic("acme/press-7/temp"),
+            time_ms: 0x2f00,
+            id: EvaluationId(digest),
+        },
     ]
 }
 
@@ -229,6 +246,7 @@ fn entries_are_pinned() {
         ),
     ];
     let entries = entries.into_iter().chain(entries_of_identity(at));
+    let entries = entries.chain(entries_of_compute(at));
     let text: String = entries
         .map(|(name, bytes)| format!("{name} {}\n", hex::encode(bytes)))
         .collect();
@@ -262,6 +280,44 @@ fn entries_of_identity(at: Moment) -> Vec<(&'static str, Vec<u8>)> {
                     at,
                 }),
                 closed: None,
+            }),
+        ),
+    ]
+}
+
+fn entries_of_compute(at: Moment) -> Vec<(&'static str, Vec<u8>)> {
+    let key = crate::compute::compute_key("acme.press-7", 1);
+    let evaluation = crate::compute::evaluation(
+        &World::founded(),
+        &key,
+        "acme.press-7",
+        &["acme/press-7/temp"],
+    );
+    vec![
+        (
+            "live-keys",
+            encode(&LiveKeys {
+                keys: vec![key.id()],
+            }),
+        ),
+        (
+            "evaluation",
+            encode(&EvaluationEntry {
+                evaluation,
+                at,
+            }),
+        ),
+        (
+            "compute-key",
+            encode(&ComputeKeyEntry {
+                key,
+                public_key: Some(Blob(vec![1; 33])),
+                registered: at,
+                retired: Some(Closure {
+                    at,
+                    by: client("acme.op"),
+                    reason: "leaked".into(),
+                }),
             }),
         ),
     ]

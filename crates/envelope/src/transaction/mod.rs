@@ -12,11 +12,13 @@
 //! `expiry_height`, so nobody can keep it back and send it years later.
 
 mod audit;
+mod compute;
 mod identity;
 mod records;
 mod topics;
 
 pub use audit::*;
+pub use compute::*;
 pub use identity::*;
 pub use records::*;
 pub use topics::*;
@@ -155,4 +157,7 @@ calls! {
     23 CreateAuthorisation(CreateAuthorisation) "create-authorisation", "topics: register an authorisation key.";
     24 RedeemAuthorisation(RedeemAuthorisation) "redeem-authorisation", "topics: redeem an authorisation key.";
     25 WithdrawAuthorisation(WithdrawAuthorisation) "withdraw-authorisation", "topics: withdraw an authorisation key.";
+    26 RegisterComputeKey(RegisterComputeKey) "register-compute-key", "compute: register a key that readings are encrypted to.";
+    27 RetireComputeKey(RetireComputeKey) "retire-compute-key", "compute: end the use of such a key.";
+    28 LogEvaluations(LogEvaluations) "log-evaluations", "compute: log what was computed on encrypted readings.";
 }

@@ -3,6 +3,8 @@
 //! A type that gets a decoder gets an entry here: the mutation test beside this module and the
 //! fuzz targets' seeds come from it.
 
+mod compute;
+
 use rand::{SeedableRng as _, rngs::StdRng};
 use sealwire_envelope::{
     Anchor, AnchorPackages, BlockBundle, Call, CertId, ChainId, ConnectionEvent, EventKind,
@@ -194,6 +196,9 @@ fn calls() -> Vec<Call> {
             events: vec![event(), event()],
         }),
     ]
+    .into_iter()
+    .chain(compute::calls())
+    .collect()
 }
 
 fn transactions() -> Vec<Transaction> {
@@ -670,6 +675,7 @@ pub fn all() -> Vec<Entry> {
         names(),
         sealed(),
         enrolling(),
+        compute::formats(),
     ]
     .into_iter()
     .flatten()

@@ -5,13 +5,14 @@ use sealwire_envelope::*;
 use sealwire_sm::{Role, SecretKey};
 
 use crate::world::{
-    DEVICE, NOW_S, OPERATOR, READER, certificate, client, device, genesis, id, topic,
+    DEVICE, GATEWAY, NOW_S, OPERATOR, READER, certificate, client, device, genesis, id, topic,
 };
 
 /// Who signs.
 #[derive(Clone, Copy)]
 pub enum By {
     Operator,
+    Gateway,
     Device,
     Reader,
 }
@@ -20,6 +21,7 @@ impl By {
     pub fn byte(self) -> u8 {
         match self {
             Self::Operator => OPERATOR,
+            Self::Gateway => GATEWAY,
             Self::Device => DEVICE,
             Self::Reader => READER,
         }

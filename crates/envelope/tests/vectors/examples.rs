@@ -47,7 +47,7 @@ fn object(value: Value) -> Value {
     value
 }
 
-fn examples<const N: usize>(all: [(&str, Value); N]) -> Examples {
+pub fn examples<const N: usize>(all: [(&str, Value); N]) -> Examples {
     all.map(|(name, value)| (name.to_owned(), object(value)))
         .into_iter()
         .collect()
@@ -336,9 +336,11 @@ pub fn transactions() -> Examples {
             }),
         ),
     ]);
-    for (name, by, call) in crate::calls::calls(sealed_to_key) {
+    let others = crate::calls::calls(sealed_to_key);
+    for (name, by, call) in others.into_iter().chain(crate::compute::calls()) {
         let sender = match by {
             By::Operator => &operator,
+            By::Gateway => &gateway,
             By::Device => &device,
             By::Reader => &reader(),
         };

@@ -12,6 +12,7 @@
 //! writes the files and the document's blocks anew. Say in the commit why old bytes still work or need not.
 
 mod calls;
+mod compute;
 mod document;
 mod examples;
 mod messages;
@@ -29,6 +30,7 @@ fn files() -> Vec<(&'static str, Examples)> {
     vec![
         ("block", examples::blocks()),
         ("code", examples::codes()),
+        ("compute", compute::formats()),
         ("genesis", examples::genesis()),
         ("login", messages::logins()),
         ("message", messages::messages()),
@@ -124,6 +126,15 @@ fn the_document_shows_the_vectors() {
         "block/header/digest",
         "block/finality/vote",
         "record/package/id",
+        "compute/key/cbor",
+        "compute/key/id",
+        "compute/reading/payload",
+        "compute/evaluation/cbor",
+        "compute/evaluation/id",
+        "compute/opening-share/cbor",
+        "transaction/register-compute-key/body",
+        "transaction/retire-compute-key/body",
+        "transaction/log-evaluations/body",
     ] {
         let is_shown = shown.iter().any(|example| example.reference == needed);
         assert!(is_shown, "docs/protocol.md doesn't show {needed}");

@@ -9,6 +9,7 @@
 mod access;
 mod audit;
 mod blocks;
+mod compute;
 mod identity;
 mod problem;
 mod queries;
@@ -75,6 +76,11 @@ type Node = Arc<dyn Chain>;
         identity::template,
         audit::audit,
         audit::packages,
+        compute::compute_key,
+        compute::compute_keys_of,
+        compute::evaluation,
+        compute::evaluations_of_key,
+        compute::evaluations_of_topic,
     ),
     components(schemas(Problem))
 )]
@@ -113,6 +119,7 @@ fn routes() -> Router<Node> {
         .merge(rights::routes())
         .merge(identity::routes())
         .merge(audit::routes())
+        .merge(compute::routes())
         .route("/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(|| async { Problem::not_found("no such path: see /openapi.json") })
 }

@@ -23,7 +23,7 @@ pub(super) struct Step<'s> {
 
 pub fn step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Done {
     let now_s = world.now_s();
-    let which = rng.random_range(0..24);
+    let which = rng.random_range(0..27);
     let step = Step {
         world,
         model,
@@ -47,6 +47,9 @@ pub fn step(world: &mut World, model: &mut Model, rng: &mut StdRng) -> Done {
         18..=19 => step.accept(),
         20 => step.rotate(),
         21..=22 => step.seal(),
+        23..=24 => step.evaluate(),
+        25 if step.rng.random_bool(0.6) => step.register_key(),
+        25 => step.retire_key(),
         _ => step.certificate(),
     }
 }

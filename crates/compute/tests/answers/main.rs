@@ -1,0 +1,7 @@
+//! Every function, under every parameter set that serves it, in every form that it takes, against
+//! plain arithmetic on the same readings ([`plain`]); and what must be refused or left out.
+
+mod known;
+mod plain;
+#[path = "../world/mod.rs"]
+mod world;

@@ -1,0 +1,1 @@
+//! Nothing: fhe-math depends on a crate of this name and uses it only with its feature `tfhe-ntt`.
