@@ -56,6 +56,21 @@ impl Point {
         bytes
     }
 
+    /// A point that is known to be on the curve, from its coordinates.
+    pub(crate) fn from_coordinates(x: &[u8; 32], y: &[u8; 32]) -> Self {
+        let read = |bytes| Fe::from_bytes(bytes).expect("a coordinate is below p");
+        Self {
+            x: read(x),
+            y: read(y),
+            infinity: false,
+        }
+    }
+
+    /// Its coordinates; infinity has none.
+    pub(crate) fn coordinates(&self) -> Option<([u8; 32], [u8; 32])> {
+        (!self.infinity).then(|| (self.x.to_bytes(), self.y.to_bytes()))
+    }
+
     pub(crate) fn is_infinity(&self) -> bool {
         self.infinity
     }
