@@ -10,8 +10,11 @@ use sealwire_envelope::compute::ParameterSet;
 use super::*;
 use crate::bound::Noise;
 
-const SETS: [ParameterSet; 3] =
-    [ParameterSet::BfvAddV1, ParameterSet::BfvMulV1, ParameterSet::BfvBitsV1];
+const SETS: [ParameterSet; 3] = [
+    ParameterSet::BfvAddV1,
+    ParameterSet::BfvMulV1,
+    ParameterSet::BfvBitsV1,
+];
 
 struct Keys {
     ring: &'static Ring,
@@ -26,16 +29,25 @@ fn keys(set: ParameterSet, seed: u64) -> Keys {
     let mut rng = StdRng::seed_from_u64(seed);
     let secret = Secret::generate(ring, &mut rng);
     let public = Public::from_bytes(ring, &secret.public(&mut rng)).unwrap();
-    let evaluation = ring.numbers.multiplies.then(|| {
-        Evaluation::from_bytes(ring, &secret.evaluation(&mut rng)).unwrap()
-    });
-    Keys { ring, secret, public, evaluation, rng }
+    let evaluation = ring
+        .numbers
+        .multiplies
+        .then(|| Evaluation::from_bytes(ring, &secret.evaluation(&mut rng)).unwrap());
+    Keys {
+        ring,
+        secret,
+        public,
+        evaluation,
+        rng,
+    }
 }
 
 impl Keys {
     fn random(&mut self) -> Vec<i64> {
         let half = (self.ring.numbers.t / 2) as i64;
-        (0..self.ring.numbers.n).map(|_| self.rng.random_range(-half..=half)).collect()
+        (0..self.ring.numbers.n)
+            .map(|_| self.rng.random_range(-half..=half))
+            .collect()
     }
 
     fn encrypt(&mut self, values: &[i64]) -> Ciphertext {
@@ -45,7 +57,11 @@ impl Keys {
     fn assert_noise(&self, what: &str, ciphertext: &Ciphertext, bound: &BigUint) {
         let bits = self.secret.noise_bits(ciphertext);
         println!("{what}: {bits} bits of noise, at most {}", bound.bits());
-        assert!(bits <= bound.bits(), "{what}: {bits} bits, promised {}", bound.bits());
+        assert!(
+            bits <= bound.bits(),
+            "{what}: {bits} bits, promised {}",
+            bound.bits()
+        );
     }
 }
 
@@ -99,8 +115,14 @@ fn slots_add_and_multiply_modulo_t() {
         let (a, b) = (keys.encrypt(&left), keys.encrypt(&right));
         assert_eq!(*keys.secret.open(&a), left);
         let congruent = |found: &[i64], expected: &dyn Fn(i128, i128) -> i128| {
-            let pairs = left.iter().zip(&right).map(|(x, y)| expected(i128::from(*x), i128::from(*y)));
-            found.iter().zip(pairs).all(|(found, pair)| (i128::from(*found) - pair) % t == 0)
+            let pairs = left
+                .iter()
+                .zip(&right)
+                .map(|(x, y)| expected(i128::from(*x), i128::from(*y)));
+            found
+                .iter()
+                .zip(pairs)
+                .all(|(found, pair)| (i128::from(*found) - pair) % t == 0)
         };
         let mut sum = a.clone();
         sum.add(&b, keys.ring);
@@ -109,9 +131,18 @@ fn slots_add_and_multiply_modulo_t() {
         sum.add_number(5, keys.ring);
         assert!(congruent(&keys.secret.open(&sum), &|x, y| 5 - x - y));
         let total = Total::from_bytes(keys.ring, &sum.clone().total(keys.ring).to_bytes(keys.ring));
-        let expected: i128 = left.iter().zip(&right).map(|(x, y)| 5 - i128::from(*x) - i128::from(*y)).sum();
-        assert_eq!((i128::from(keys.secret.open_total(&total.unwrap())) - expected) % t, 0);
-        let Some(evaluation) = &keys.evaluation else { continue };
+        let expected: i128 = left
+            .iter()
+            .zip(&right)
+            .map(|(x, y)| 5 - i128::from(*x) - i128::from(*y))
+            .sum();
+        assert_eq!(
+            (i128::from(keys.secret.open_total(&total.unwrap())) - expected) % t,
+            0
+        );
+        let Some(evaluation) = &keys.evaluation else {
+            continue;
+        };
         let mut products = Products::none(keys.ring);
         let (a, b) = (a.extend(keys.ring), b.extend(keys.ring));
         products.add(&a, &b);
@@ -120,7 +151,10 @@ fn slots_add_and_multiply_modulo_t() {
         more.add_square(&b);
         products.merge(&more);
         let product = products.finish(evaluation);
-        assert!(congruent(&keys.secret.open(&product), &|x, y| (x * y + x * x) % t + y * y % t));
+        assert!(congruent(&keys.secret.open(&product), &|x, y| (x * y
+            + x * x)
+            % t
+            + y * y % t));
     }
 }
 
@@ -144,16 +178,20 @@ fn the_fhe_crate_decrypts_and_multiplies_what_is_encrypted_here() {
             length >>= 7;
         }
         let bytes = keys.secret.to_bytes();
-        proto.extend(bytes.iter().flat_map(|byte| (0..4).map(move |pair| {
-            [0, 2, 1][usize::from(byte >> (2 * pair) & 3)]
-        })));
+        proto.extend(bytes.iter().flat_map(|byte| {
+            (0..4).map(move |pair| [0, 2, 1][usize::from(byte >> (2 * pair) & 3)])
+        }));
         let secret = peer::SecretKey::from_bytes(&proto, &parameters).unwrap();
         let context = parameters.context_at_level(0).unwrap();
         let theirs = |ciphertext: &Ciphertext| {
             let polys = [&ciphertext.c0, &ciphertext.c1].map(|rows| {
-                let mut poly =
-                    Poly::try_convert_from(rows.clone(), context, false, Representation::PowerBasis)
-                        .unwrap();
+                let mut poly = Poly::try_convert_from(
+                    rows.clone(),
+                    context,
+                    false,
+                    Representation::PowerBasis,
+                )
+                .unwrap();
                 poly.change_representation(Representation::Ntt);
                 poly
             });
@@ -171,7 +209,9 @@ fn the_fhe_crate_decrypts_and_multiplies_what_is_encrypted_here() {
             sum.add(&b, keys.ring);
             keys.ring.slots.encode(&keys.secret.open(&sum)).to_vec()
         });
-        let Some(evaluation) = &keys.evaluation else { continue };
+        let Some(evaluation) = &keys.evaluation else {
+            continue;
+        };
         let mut products = Products::none(keys.ring);
         products.add(&a.extend(keys.ring), &b.extend(keys.ring));
         let product = products.finish(evaluation);
@@ -190,7 +230,10 @@ fn one_value_has_one_encoding() {
         let read = |bytes: &[u8]| Ciphertext::from_bytes(ring, bytes);
         assert_eq!(read(&bytes).unwrap().to_bytes(ring), bytes);
         assert!(matches!(read(&bytes[1..]), Err(BytesError::Length { .. })));
-        assert!(matches!(read(&[&bytes[..], &[0]].concat()), Err(BytesError::Length { .. })));
+        assert!(matches!(
+            read(&[&bytes[..], &[0]].concat()),
+            Err(BytesError::Length { .. })
+        ));
         assert!(matches!(read(&[]), Err(BytesError::Length { .. })));
         // A coefficient that is its modulus, in every row and at both ends of it.
         for (row, modulus) in (0..).zip(ring.numbers.moduli.iter().chain(ring.numbers.moduli)) {
@@ -206,7 +249,10 @@ fn one_value_has_one_encoding() {
                     bytes
                 };
                 assert!(read(&put(modulus - 1)).is_ok());
-                assert!(matches!(read(&put(*modulus)), Err(BytesError::Range { .. })));
+                assert!(matches!(
+                    read(&put(*modulus)),
+                    Err(BytesError::Range { .. })
+                ));
             }
         }
         let secret = keys.secret.to_bytes();
@@ -215,7 +261,10 @@ fn one_value_has_one_encoding() {
         assert!(Secret::from_bytes(ring, &secret[1..]).is_err());
         let mut three = secret.to_vec();
         three[9] |= 3;
-        assert!(matches!(Secret::from_bytes(ring, &three), Err(BytesError::Range { .. })));
+        assert!(matches!(
+            Secret::from_bytes(ring, &three),
+            Err(BytesError::Range { .. })
+        ));
         assert_eq!(format!("{again:?}"), "bfv::Secret(secret)");
     }
 }
@@ -227,11 +276,16 @@ fn draws_are_ternary_binomial_and_uniform() {
     let rng = &mut StdRng::seed_from_u64(6);
     let (mut counts, mut squares) = ([0u32; 3], 0i64);
     for _ in 0..10 {
-        ring.ternary(rng).iter().for_each(|x| counts[(x + 1) as usize] += 1);
+        ring.ternary(rng)
+            .iter()
+            .for_each(|x| counts[(x + 1) as usize] += 1);
         squares += ring.error(rng).iter().map(|e| e * e).sum::<i64>();
     }
     // 81,920 draws: a third each, within six standard deviations of 135.
-    assert!(counts.iter().all(|count| count.abs_diff(27_307) < 810), "{counts:?}");
+    assert!(
+        counts.iter().all(|count| count.abs_diff(27_307) < 810),
+        "{counts:?}"
+    );
     // Variance 10.5, within six standard deviations of 0.05.
     assert!((squares - 860_160).abs() < 27_000, "{squares}");
     let uniform = ring.uniform(&[7; 32], 0);
