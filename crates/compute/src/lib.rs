@@ -60,6 +60,6 @@ pub use batch::{Skipped, SkippedCounts};
 pub use evaluate::{EVALUATOR, Evaluated, Refused, check, evaluate, evaluate_signed};
 pub use open::{OpenError, open};
 pub use scheme::{
-    Encryptor, KeyError, NewKey, Origin, SecretKey, check_evaluation, check_public, generate,
-    needs_evaluation_key,
+    Encryptor, KeyError, NewKey, Origin, SecretKey, check_ciphertext, check_evaluation,
+    check_public, generate, needs_evaluation_key,
 };

@@ -260,6 +260,19 @@ pub fn check_evaluation(key: &ComputeKey, evaluation: Option<&[u8]>) -> Result<(
     read_evaluation(key, evaluation).map(|_| ())
 }
 
+/// Checks that bytes are one ciphertext of a parameter set, in its one encoding: what a gateway can
+/// say of a reading when it comes in.
+///
+/// # Errors
+/// When they aren't.
+pub fn check_ciphertext(set: ParameterSet, bytes: &[u8]) -> Result<(), KeyError> {
+    match Ring::of(set) {
+        None => elgamal::Ciphertext::from_bytes(bytes).map(|_| ())?,
+        Some(ring) => bfv::Ciphertext::from_bytes(ring, bytes).map(|_| ())?,
+    }
+    Ok(())
+}
+
 /// Whether a function is computed with an evaluation key: whether it multiplies ciphertexts.
 pub fn needs_evaluation_key(key: &ComputeKey, function: &Function) -> bool {
     Ring::of(key.parameters).is_some_and(|ring| ring.numbers.multiplies)
