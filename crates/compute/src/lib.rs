@@ -22,6 +22,7 @@
 //! | [`open`](mod@open) | From a result's ciphertexts to an answer |
 //! | [`answer`] | Answers in exact decimals |
 //! | [`threshold`] | Keys that t of n holders share |
+//! | [`speed`] | The work that benchmarks time |
 //!
 //! The formats that travel are in [`sealwire_envelope::compute`]; what is inside their byte strings
 //! is in [`elgamal`] and [`bfv`].
@@ -53,6 +54,7 @@ pub mod parameters;
 pub mod plan;
 pub mod reading;
 pub mod scheme;
+pub mod speed;
 pub mod threshold;
 
 pub use answer::Answer;

@@ -177,11 +177,11 @@ impl Ciphertext {
     /// When they aren't exactly two compressed points of the curve.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BytesError> {
         let bytes: &[u8; CIPHERTEXT_LEN] = bytes.try_into().map_err(|_| BytesError::Ciphertext)?;
-        let half = |at: usize| {
-            let point = bytes[at..at + POINT_LEN].try_into().expect("33 bytes");
-            Point::from_bytes(point).ok_or(BytesError::Ciphertext)
-        };
-        Ok(Self(half(0)?, half(POINT_LEN)?))
+        let (first, second) = bytes.split_at(POINT_LEN);
+        let half = |part: &'_ [u8]| <[u8; POINT_LEN]>::try_from(part).expect("33 bytes");
+        let points = Point::pair_from_bytes([&half(first), &half(second)]);
+        let [first, second] = points.ok_or(BytesError::Ciphertext)?;
+        Ok(Self(first, second))
     }
 
     /// The 66 bytes.
