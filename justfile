@@ -36,8 +36,11 @@ fuzz TARGET SECONDS="60":
 tls-peers:
     cd interop/tls-peers && cargo run --release
 
-# The long searches that CI runs in short form: many simulation seeds, many hostile bytes.
+# The long searches that CI runs in short form: many simulation seeds, many hostile bytes; and BFV held against SEAL.
 nightly:
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    .venv/bin/pip install -q tenseal==0.3.18
+    SEALWIRE_PYTHON="{{justfile_directory()}}/.venv/bin/python" SEALWIRE_REQUIRE_TENSEAL=1 \
     SEALWIRE_SEEDS=200 SEALWIRE_MUTATIONS=1000000 cargo test --release
 
 # The Python module as a wheel for CPython 3.9 and later, in target/wheels (needs python3).

@@ -6,7 +6,8 @@
 //!
 //! The decoders and their seeds are those of `crates/envelope/tests/hostile_bytes.rs`, which is
 //! the short form of this on the stable toolchain. A target fails if a decoder panics, accepts
-//! bytes that aren't canonical, or if a verifier accepts what it can't have been given. What a TLS
+//! bytes that aren't canonical, or if a verifier accepts what it can't have been given. The readers
+//! of computing are those of `crates/compute/tests/hostile_bytes.rs`. What a TLS
 //! port reads first is in [`tls`]; its short form is `crates/tls/tests/hostile.rs`.
 
 use std::sync::OnceLock;
@@ -21,6 +22,8 @@ use sealwire_sm::sm3;
 
 #[path = "../../crates/envelope/tests/corpus/mod.rs"]
 pub mod corpus;
+#[path = "../../crates/compute/tests/corpus/mod.rs"]
+pub mod readers;
 pub mod tls;
 
 /// Hand `data` to the decoders of these names.
@@ -34,6 +37,21 @@ pub fn decode(names: &[&str], data: &[u8]) {
         let entry = corpus.iter().find(|entry| entry.name == *name);
         let entry = entry.unwrap_or_else(|| panic!("no decoder is called {name}"));
         let _ = (entry.decoder)(data);
+    }
+}
+
+/// Hand `data` but for its first byte to the reader of computing that this byte names.
+///
+/// # Panics
+/// If the reader accepts bytes that mean something else.
+pub fn compute(data: &[u8]) {
+    static READERS: OnceLock<Vec<readers::Entry>> = OnceLock::new();
+    let readers = READERS.get_or_init(readers::all);
+    let Some((which, bytes)) = data.split_first() else {
+        return;
+    };
+    if let Some(reader) = readers.get(usize::from(*which)) {
+        let _ = (reader.decoder)(bytes);
     }
 }
 

@@ -65,6 +65,14 @@ fn main() -> io::Result<()> {
             }
         }
     }
+    let folder = home.join("compute_bytes");
+    fs::create_dir_all(&folder)?;
+    for (which, reader) in (0u8..).zip(sealwire_fuzz::readers::all()) {
+        for (number, bytes) in reader.valid.iter().enumerate() {
+            let name = format!("{}-{number}", reader.name);
+            fs::write(folder.join(name), [&[which], bytes.as_slice()].concat())?;
+        }
+    }
     let folder = home.join("tls_hello");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("hello"), sealwire_fuzz::tls::seed())

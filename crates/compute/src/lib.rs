@@ -19,7 +19,10 @@
 //! | [`bfv`] | BFV, from `fhe-math`'s rings up |
 //! | [`bound`] | Overflow and noise, refused beforehand |
 //! | [`evaluate`](mod@evaluate) | A job over payloads |
-//! | [`answer`] | Opening, and answers in exact decimals |
+//! | [`open`](mod@open) | From a result's ciphertexts to an answer |
+//! | [`answer`] | Answers in exact decimals |
+//! | [`threshold`] | Keys that t of n holders share |
+//! | [`speed`] | The work that benchmarks time |
 //!
 //! The formats that travel are in [`sealwire_envelope::compute`]; what is inside their byte strings
 //! is in [`elgamal`] and [`bfv`].
@@ -46,15 +49,19 @@ pub mod bfv;
 pub mod bound;
 pub mod elgamal;
 pub mod evaluate;
+pub mod open;
 pub mod parameters;
 pub mod plan;
 pub mod reading;
 pub mod scheme;
+pub mod speed;
+pub mod threshold;
 
-pub use answer::{Answer, OpenError, open};
+pub use answer::Answer;
 pub use batch::{Skipped, SkippedCounts};
 pub use evaluate::{EVALUATOR, Evaluated, Refused, check, evaluate, evaluate_signed};
+pub use open::{OpenError, open};
 pub use scheme::{
-    Encryptor, KeyError, NewKey, Origin, SecretKey, check_evaluation, check_public, generate,
-    needs_evaluation_key,
+    Encryptor, KeyError, NewKey, Origin, SecretKey, check_ciphertext, check_evaluation,
+    check_public, generate, needs_evaluation_key,
 };

@@ -30,7 +30,7 @@ pub struct Bfv {
     pub modulus_bits: usize,
     /// Plaintext modulus t, a prime that is 1 modulo 2N and below every modulus.
     pub t: u64,
-    /// A primitive 2N-th root of unity modulo t: where the slots are.
+    /// The smallest primitive 2N-th root of unity modulo t: where the slots are, as in SEAL.
     pub root: u64,
     /// Whether ciphertexts are multiplied, and there is an evaluation key.
     pub multiplies: bool,
@@ -42,7 +42,7 @@ pub static BFV_ADD_V1: Bfv = Bfv {
     moduli: &[0x3f_ffff_fffd_6001, 0x3f_ffff_fffd_2001],
     modulus_bits: 54,
     t: 0x3_ffff_ffff_c001,
-    root: 1_094_367_314_627_419,
+    root: 46_909_545_429,
     multiplies: false,
 };
 
@@ -57,7 +57,7 @@ pub static BFV_MUL_V1: Bfv = Bfv {
     ],
     modulus_bits: 54,
     t: 0x3_ffff_ffff_c001,
-    root: 971_709_613_313_032,
+    root: 11_286_399_139,
     multiplies: true,
 };
 
@@ -74,7 +74,7 @@ pub static BFV_BITS_V1: Bfv = Bfv {
     ],
     modulus_bits: 43,
     t: 65_537,
-    root: 81,
+    root: 15,
     multiplies: true,
 };
 
@@ -186,6 +186,10 @@ mod tests {
             }
             assert!(is_prime(p.t) && p.t % two_n == 1);
             assert_eq!(power(p.root, p.n as u64, p.t), p.t - 1);
+            let others = (1..two_n)
+                .step_by(2)
+                .map(|exponent| power(p.root, exponent, p.t));
+            assert_eq!(others.min(), Some(p.root), "not the smallest");
         }
     }
 
@@ -197,7 +201,7 @@ mod tests {
             .collect();
         assert_eq!(
             sm3(&[text.as_bytes()]).to_string(),
-            "781ed234849a729bdef2b6db25fbc5aae2b3c89c55639f8b3c278ddbeca66f2f",
+            "814f0893c98e479d5752117bf8ecaac64a8d2cee3fbf80551ed9e74e638531a5",
             "{text}"
         );
     }

@@ -13,7 +13,6 @@ use rand_core::CryptoRng;
 use rayon::prelude::*;
 use sealwire_envelope::{
     Blob, ClientId, DecodeError, TopicName,
-    codec::decode_bounded,
     compute::{COMPUTE_VERSION, ComputeKey, Form, Function, ParameterSet, ReadingBody},
 };
 use sealwire_sm::{Sm3Digest, sm3};
@@ -25,6 +24,7 @@ use crate::{
     elgamal,
     plan::Kind,
     reading::{self, Reading},
+    threshold::{self, SharingError},
 };
 
 /// Longest secret key file, in bytes.
@@ -84,6 +84,9 @@ pub enum KeyError {
         /// What the compute key says.
         expected: Sm3Digest,
     },
+    /// A sharing that doesn't hold together.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
     /// An evaluation key where there is none, or none where there is one.
     #[error("the compute key {0}")]
     Evaluation(&'static str),
@@ -105,6 +108,38 @@ impl Drop for SecretFile {
     fn drop(&mut self) {
         self.secret.zeroize();
     }
+}
+
+/// Reads a file with a secret, and leaves no copy of it behind.
+pub(crate) fn decode_secret<'b, T: Decode<'b, ()> + Encode<()>>(
+    bytes: &'b [u8],
+) -> Result<T, DecodeError> {
+    let what = "secret key file";
+    if bytes.len() > SECRET_MAX_BYTES {
+        let (got_bytes, limit_bytes) = (bytes.len(), SECRET_MAX_BYTES);
+        return Err(DecodeError::TooLong {
+            what,
+            got_bytes,
+            limit_bytes,
+        });
+    }
+    let value: T = minicbor::decode(bytes).map_err(|error| DecodeError::Malformed {
+        what,
+        detail: error.to_string(),
+    })?;
+    if **encode_secret(&value) == *bytes {
+        Ok(value)
+    } else {
+        Err(DecodeError::NotCanonical { what })
+    }
+}
+
+/// The bytes of a file with a secret.
+pub(crate) fn encode_secret<T: Encode<()>>(file: &T) -> Zeroizing<Vec<u8>> {
+    // Never grown: growing would leave a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_MAX_BYTES));
+    minicbor::encode(file, &mut *bytes).expect("writing to memory can't fail");
+    bytes
 }
 
 /// Makes a key.
@@ -181,10 +216,7 @@ impl SecretKey {
             public: self.public,
             secret,
         };
-        // Never grown: growing would leave a copy behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_MAX_BYTES));
-        minicbor::encode(&file, &mut *bytes).expect("writing to memory can't fail");
-        bytes
+        encode_secret(&file)
     }
 
     /// Reads what [`SecretKey::to_bytes`] wrote.
@@ -192,7 +224,7 @@ impl SecretKey {
     /// # Errors
     /// When the bytes aren't exactly that.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        let file: SecretFile = decode_bounded(bytes, SECRET_MAX_BYTES)?;
+        let file: SecretFile = decode_secret(bytes)?;
         if file.version != COMPUTE_VERSION {
             return Err(KeyError::Version(file.version));
         }
@@ -209,12 +241,14 @@ impl SecretKey {
     }
 }
 
-/// Checks that bytes are the public key that a compute key names, and in the format.
+/// Checks that bytes are the public key that a compute key names, in the format, and that a shared
+/// key's holders have shares of it ([`threshold::check_sharing`]).
 ///
 /// # Errors
 /// When they aren't.
 pub fn check_public(key: &ComputeKey, public: &[u8]) -> Result<(), KeyError> {
-    Encryptor::new(key, public).map(|_| ())
+    Encryptor::new(key, public)?;
+    Ok(threshold::check_sharing(key, public)?)
 }
 
 /// Checks that bytes are the evaluation key that a compute key names (none where it names none), and
@@ -224,6 +258,19 @@ pub fn check_public(key: &ComputeKey, public: &[u8]) -> Result<(), KeyError> {
 /// When they aren't.
 pub fn check_evaluation(key: &ComputeKey, evaluation: Option<&[u8]>) -> Result<(), KeyError> {
     read_evaluation(key, evaluation).map(|_| ())
+}
+
+/// Checks that bytes are one ciphertext of a parameter set, in its one encoding: what a gateway can
+/// say of a reading when it comes in.
+///
+/// # Errors
+/// When they aren't.
+pub fn check_ciphertext(set: ParameterSet, bytes: &[u8]) -> Result<(), KeyError> {
+    match Ring::of(set) {
+        None => elgamal::Ciphertext::from_bytes(bytes).map(|_| ())?,
+        Some(ring) => bfv::Ciphertext::from_bytes(ring, bytes).map(|_| ())?,
+    }
+    Ok(())
 }
 
 /// Whether a function is computed with an evaluation key: whether it multiplies ciphertexts.

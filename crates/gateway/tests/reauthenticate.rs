@@ -118,6 +118,30 @@ async fn a_session_outlives_the_renewal_of_its_certificate() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_is_a_block_behind_waits_for_the_certificate() {
+    let world = World::new();
+    let gateway = world.gateway().await;
+    let old = renewable(&world);
+    let mut wire = Wire::login(&world, gateway.mqtt_addr, &old).await;
+    // The client's node has the block already, the gateway gets it while it is asked.
+    let new = world.renewed(&world.one, &old);
+    let (done, ()) = tokio::join!(wire.reauthenticate(&world, &new), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.register_renewal(&old, &new);
+    });
+    assert_eq!(done.reason_code, ReasonCode::Success);
+    is_alive(&mut wire).await;
+    // One that nobody registers isn't waited for for ever.
+    let unknown = world.renewed(&world.one, &new);
+    let answer = wire.challenged(&world, &new.client, &unknown).await;
+    wire.send(answer).await;
+    let who = "who you are couldn't be shown";
+    ended(&mut wire, ReasonCode::NotAuthorized, who).await;
+    refused_with(&world, &gateway, "isn't registered").await;
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
 async fn who_doesnt_use_the_grace_is_ended_after_it() {
     let world = World::new();
     let mut config = world.config();

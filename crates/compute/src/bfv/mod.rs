@@ -166,3 +166,6 @@ impl Total {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

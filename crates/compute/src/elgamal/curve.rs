@@ -28,22 +28,49 @@ impl Point {
     /// Reads 33 bytes: SEC1 compressed, or 33 zeros for infinity (whose SEC1 form is one zero; here
     /// every point has one length). One point has one encoding; everything else is none.
     pub(crate) fn from_bytes(bytes: &[u8; POINT_LEN]) -> Option<Self> {
-        let (tag, x) = (bytes[0], bytes.last_chunk().expect("32 of 33 bytes"));
-        match tag {
-            0 if x == &[0; 32] => Some(Self::INFINITY),
-            2 | 3 => {
-                let x = Fe::from_bytes(x)?;
-                // y^2 = x^3 - 3x + b
-                let three_x = x.add(&x).add(&x);
-                let y = x.square().mul(&x).sub(&three_x).add(&Fe::B).sqrt()?;
-                let odd = y.to_bytes()[31] & 1;
-                // No point has y = 0: the group's order is odd.
-                let y = if odd == tag & 1 { y } else { y.neg() };
-                let infinity = false;
-                Some(Self { x, y, infinity })
-            }
+        Self::pair_from_bytes([bytes; 2]).map(|[point, _]| point)
+    }
+
+    /// Reads two points in little more time than one.
+    pub(crate) fn pair_from_bytes(pair: [&[u8; POINT_LEN]; 2]) -> Option<[Self; 2]> {
+        let [a, b] = pair.map(Self::read_x);
+        let xs = [a?, b?];
+        // y^2 = x^3 - 3x + b
+        let squares = xs.map(|x| {
+            let three_x = x.add(&x).add(&x);
+            x.square().mul(&x).sub(&three_x).add(&Fe::B)
+        });
+        let [a, b] = Fe::square_roots(&squares);
+        let first = Self::with_root(pair[0], xs[0], a);
+        Some([first?, Self::with_root(pair[1], xs[1], b)?])
+    }
+
+    /// x of an encoding; zero for infinity.
+    fn read_x(bytes: &[u8; POINT_LEN]) -> Option<Fe> {
+        match bytes[0] {
+            0 if bytes == &[0; POINT_LEN] => Some(Fe::ZERO),
+            2 | 3 => Fe::from_bytes(bytes.last_chunk().expect("32 of 33 bytes")),
             _ => None,
         }
+    }
+
+    /// The point of an encoding, given x and a y, if there is one.
+    fn with_root(bytes: &[u8; POINT_LEN], x: Fe, root: Option<Fe>) -> Option<Self> {
+        if bytes[0] == 0 {
+            return Some(Self::INFINITY);
+        }
+        let root = root?;
+        // No point has y = 0: the group's order is odd.
+        let y = if root.to_bytes()[31] & 1 == bytes[0] & 1 {
+            root
+        } else {
+            root.neg()
+        };
+        Some(Self {
+            x,
+            y,
+            infinity: false,
+        })
     }
 
     /// What [`Point::from_bytes`] reads.
@@ -54,6 +81,21 @@ impl Point {
             bytes[1..].copy_from_slice(&self.x.to_bytes());
         }
         bytes
+    }
+
+    /// A point that is known to be on the curve, from its coordinates.
+    pub(crate) fn from_coordinates(x: &[u8; 32], y: &[u8; 32]) -> Self {
+        let read = |bytes| Fe::from_bytes(bytes).expect("a coordinate is below p");
+        Self {
+            x: read(x),
+            y: read(y),
+            infinity: false,
+        }
+    }
+
+    /// Its coordinates; infinity has none.
+    pub(crate) fn coordinates(&self) -> Option<([u8; 32], [u8; 32])> {
+        (!self.infinity).then(|| (self.x.to_bytes(), self.y.to_bytes()))
     }
 
     pub(crate) fn is_infinity(&self) -> bool {

@@ -52,6 +52,46 @@ fn reduce_once(t: [u64; 4], over: u64) -> Fe {
     }
 }
 
+/// `t / 2^256` modulo p, for t below p * 2^256 (Montgomery 1985). Since -1/p mod 2^64 is 1, a word w
+/// goes by adding `w p`, and `p = 2^256 - 2^224 - 2^96 + 2^64 - 1` needs no products for that.
+#[inline(always)]
+fn reduce(t: [u64; 8]) -> Fe {
+    let [mut t0, mut t1, mut t2, mut t3, t4, t5, t6, t7] = t;
+    let mut over = 0;
+    for next in [t4, t5, t6, t7] {
+        // w p + w, without its lowest word: w 2^192 + w - (w 2^32)(1 + 2^128), in words of 64 bits.
+        let (low, high) = (t0 << 32, t0 >> 32);
+        let (d1, b) = borrow(t0, low, 0);
+        let (d2, b) = borrow(0, high, b);
+        let (d3, b) = borrow(0, low, b);
+        let d4 = t0 - high - b;
+        let (s0, c) = carry(t1, d1, 0);
+        let (s1, c) = carry(t2, d2, c);
+        let (s2, c) = carry(t3, d3, c);
+        let (s3, c) = carry(next, d4, c);
+        let (s3, more) = carry(s3, over, 0);
+        (t0, t1, t2, t3, over) = (s0, s1, s2, s3, c + more);
+    }
+    reduce_once([t0, t1, t2, t3], over)
+}
+
+/// Each to the power of `2^times`.
+#[inline(always)]
+fn squares(pair: &[Fe; 2], times: usize) -> [Fe; 2] {
+    let [mut a, mut b] = *pair;
+    for _ in 0..times {
+        (a, b) = (a.square(), b.square());
+    }
+    [a, b]
+}
+
+/// Powers of `2^k - 1` become powers of `2^(k + times) - 1`, with those of `2^times - 1`.
+#[inline(always)]
+fn ones(pair: &[Fe; 2], others: &[Fe; 2], times: usize) -> [Fe; 2] {
+    let [a, b] = squares(pair, times);
+    [a.mul(&others[0]), b.mul(&others[1])]
+}
+
 impl Fe {
     pub(crate) const ZERO: Self = Self([0; 4]);
     /// 2^256 mod p.
@@ -127,52 +167,81 @@ impl Fe {
     #[inline(always)]
     pub(crate) fn mul(&self, other: &Self) -> Self {
         let (a, b) = (&self.0, &other.0);
-        let (mut t0, mut t1, mut t2, mut t3, mut t4) = (0u64, 0, 0, 0, 0u64);
-        for word in a {
-            // t += word * b
-            let (r0, c) = multiply_add(t0, *word, b[0], 0);
-            let (r1, c) = multiply_add(t1, *word, b[1], c);
-            let (r2, c) = multiply_add(t2, *word, b[2], c);
-            let (r3, c) = multiply_add(t3, *word, b[3], c);
-            let (r4, top) = carry(t4, c, 0);
-            // t = (t + r0 * p) / 2^64; r0 + r0 * p[0] is r0 * 2^64.
-            let (s0, c) = multiply_add(r1, r0, P[1], r0);
-            let (s1, c) = multiply_add(r2, r0, P[2], c);
-            let (s2, c) = multiply_add(r3, r0, P[3], c);
-            let (s3, c) = carry(r4, c, 0);
-            (t0, t1, t2, t3, t4) = (s0, s1, s2, s3, top + c);
-        }
-        reduce_once([t0, t1, t2, t3], t4)
+        let (t0, c) = multiply_add(0, a[0], b[0], 0);
+        let (t1, c) = multiply_add(0, a[0], b[1], c);
+        let (t2, c) = multiply_add(0, a[0], b[2], c);
+        let (t3, t4) = multiply_add(0, a[0], b[3], c);
+        let (t1, c) = multiply_add(t1, a[1], b[0], 0);
+        let (t2, c) = multiply_add(t2, a[1], b[1], c);
+        let (t3, c) = multiply_add(t3, a[1], b[2], c);
+        let (t4, t5) = multiply_add(t4, a[1], b[3], c);
+        let (t2, c) = multiply_add(t2, a[2], b[0], 0);
+        let (t3, c) = multiply_add(t3, a[2], b[1], c);
+        let (t4, c) = multiply_add(t4, a[2], b[2], c);
+        let (t5, t6) = multiply_add(t5, a[2], b[3], c);
+        let (t3, c) = multiply_add(t3, a[3], b[0], 0);
+        let (t4, c) = multiply_add(t4, a[3], b[1], c);
+        let (t5, c) = multiply_add(t5, a[3], b[2], c);
+        let (t6, t7) = multiply_add(t6, a[3], b[3], c);
+        reduce([t0, t1, t2, t3, t4, t5, t6, t7])
     }
 
     #[inline(always)]
     pub(crate) fn square(&self) -> Self {
-        self.mul(self)
+        let a = &self.0;
+        // The products of different words, twice; then the squares.
+        let (t1, c) = multiply_add(0, a[0], a[1], 0);
+        let (t2, c) = multiply_add(0, a[0], a[2], c);
+        let (t3, t4) = multiply_add(0, a[0], a[3], c);
+        let (t3, c) = multiply_add(t3, a[1], a[2], 0);
+        let (t4, t5) = multiply_add(t4, a[1], a[3], c);
+        let (t5, t6) = multiply_add(t5, a[2], a[3], 0);
+        let t7 = t6 >> 63;
+        let t6 = t6 << 1 | t5 >> 63;
+        let t5 = t5 << 1 | t4 >> 63;
+        let t4 = t4 << 1 | t3 >> 63;
+        let t3 = t3 << 1 | t2 >> 63;
+        let t2 = t2 << 1 | t1 >> 63;
+        let t1 = t1 << 1;
+        let (t0, c) = multiply_add(0, a[0], a[0], 0);
+        let (t1, c) = carry(t1, c, 0);
+        let (low, high) = multiply_add(0, a[1], a[1], 0);
+        let (t2, c) = carry(t2, low, c);
+        let (t3, c) = carry(t3, high, c);
+        let (low, high) = multiply_add(0, a[2], a[2], 0);
+        let (t4, c) = carry(t4, low, c);
+        let (t5, c) = carry(t5, high, c);
+        let (low, high) = multiply_add(0, a[3], a[3], 0);
+        let (t6, c) = carry(t6, low, c);
+        let (t7, _) = carry(t7, high, c);
+        reduce([t0, t1, t2, t3, t4, t5, t6, t7])
     }
 
-    fn squares(&self, times: usize) -> Self {
-        (0..times).fold(*self, |x, _| x.square())
+    /// A square root of each of two numbers, where there is one: p is 3 modulo 4, so it is the number
+    /// to the power of `(p + 1) / 4 = 2^62 (2^32 - 1)(2^160 - 1)`. Two at a time, for a power is one
+    /// long chain, and two chains keep the processor busy.
+    pub(crate) fn square_roots(pair: &[Self; 2]) -> [Option<Self>; 2] {
+        let x2 = ones(pair, pair, 1);
+        let x4 = ones(&x2, &x2, 2);
+        let x8 = ones(&x4, &x4, 4);
+        let x16 = ones(&x8, &x8, 8);
+        let x32 = ones(&x16, &x16, 16);
+        // The same again, from there on.
+        let x2 = ones(&x32, &x32, 1);
+        let x4 = ones(&x2, &x2, 2);
+        let x8 = ones(&x4, &x4, 4);
+        let x16 = ones(&x8, &x8, 8);
+        let y32 = ones(&x16, &x16, 16);
+        let y64 = ones(&y32, &y32, 32);
+        let y128 = ones(&y64, &y64, 64);
+        let y160 = ones(&y128, &y32, 32);
+        let roots = squares(&y160, 62);
+        [0, 1].map(|i| (roots[i].square() == pair[i]).then_some(roots[i]))
     }
 
-    /// `self^(2^32 - 1)` and `self^(2^160 - 1)`.
-    fn ladder(&self) -> (Self, Self) {
-        let x2 = self.square().mul(self);
-        let x4 = x2.squares(2).mul(&x2);
-        let x8 = x4.squares(4).mul(&x4);
-        let x16 = x8.squares(8).mul(&x8);
-        let x32 = x16.squares(16).mul(&x16);
-        let x64 = x32.squares(32).mul(&x32);
-        let x128 = x64.squares(64).mul(&x64);
-        (x32, x128.squares(32).mul(&x32))
-    }
-
-    /// A square root, if there is one: p is 3 modulo 4, so it is `self^((p + 1) / 4)`, and
-    /// (p + 1) / 4 = 2^62 (2^32 - 1)(2^160 - 1) + 2^62... see the test.
+    #[cfg(test)]
     pub(crate) fn sqrt(&self) -> Option<Self> {
-        let (x32, _) = self.ladder();
-        let (_, root) = x32.ladder();
-        let root = root.squares(62);
-        (root.square() == *self).then_some(root)
+        Self::square_roots(&[*self, *self])[0]
     }
 
     /// The inverse; zero has none and gives zero.

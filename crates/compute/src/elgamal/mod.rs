@@ -10,7 +10,7 @@
 //! Encrypting and opening are in constant time (the `sm2` crate), but for the logarithm, which the
 //! owner takes at home. Adding is in variable time: ciphertexts are public.
 
-mod curve;
+pub(crate) mod curve;
 mod field;
 mod logarithm;
 
@@ -22,8 +22,7 @@ use sm2::{
     elliptic_curve::{
         Generate as _, Group as _, PrimeField as _,
         ops::Neg as _,
-        point::BatchNormalize as _,
-        sec1::{FromSec1Point as _, ToSec1Point as _},
+        point::{AffineCoordinates as _, BatchNormalize as _},
         subtle::{Choice, ConditionallySelectable as _},
     },
 };
@@ -101,8 +100,7 @@ impl Secret {
 
     /// The small number inside a ciphertext; none if it isn't within ±[`LIMIT`].
     pub fn open(&self, ciphertext: &Ciphertext) -> Option<i64> {
-        let shared = to_sm2(&ciphertext.0) * *self.scalar();
-        open_with(ciphertext, &shared.to_affine())
+        open_with(ciphertext, &(ciphertext.first() * *self.scalar()))
     }
 }
 
@@ -112,9 +110,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The number of a ciphertext, given `d * C1`.
-pub(crate) fn open_with(ciphertext: &Ciphertext, shared: &AffinePoint) -> Option<i64> {
-    logarithm::small(&ciphertext.1.add(&from_sm2(shared).neg()))
+/// The number of a ciphertext, given `d * C1`; in constant time up to the logarithm.
+pub(crate) fn open_with(ciphertext: &Ciphertext, shared: &ProjectivePoint) -> Option<i64> {
+    let message = to_sm2(&ciphertext.1) - shared;
+    logarithm::small(&from_sm2(&message.to_affine()))
 }
 
 /// A public point that readings are encrypted to.
@@ -178,11 +177,11 @@ impl Ciphertext {
     /// When they aren't exactly two compressed points of the curve.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BytesError> {
         let bytes: &[u8; CIPHERTEXT_LEN] = bytes.try_into().map_err(|_| BytesError::Ciphertext)?;
-        let half = |at: usize| {
-            let point = bytes[at..at + POINT_LEN].try_into().expect("33 bytes");
-            Point::from_bytes(point).ok_or(BytesError::Ciphertext)
-        };
-        Ok(Self(half(0)?, half(POINT_LEN)?))
+        let (first, second) = bytes.split_at(POINT_LEN);
+        let half = |part: &'_ [u8]| <[u8; POINT_LEN]>::try_from(part).expect("33 bytes");
+        let points = Point::pair_from_bytes([&half(first), &half(second)]);
+        let [first, second] = points.ok_or(BytesError::Ciphertext)?;
+        Ok(Self(first, second))
     }
 
     /// The 66 bytes.
@@ -196,11 +195,6 @@ impl Ciphertext {
     /// The first point, as the constant-time arithmetic has it.
     pub(crate) fn first(&self) -> ProjectivePoint {
         to_sm2(&self.0)
-    }
-
-    /// The first point's 33 bytes.
-    pub(crate) fn first_bytes(&self) -> [u8; POINT_LEN] {
-        self.0.to_bytes()
     }
 }
 
@@ -250,25 +244,21 @@ fn both_halves(
 }
 
 /// A point for the constant-time arithmetic.
-fn to_sm2(point: &Point) -> ProjectivePoint {
-    if point.is_infinity() {
+pub(crate) fn to_sm2(point: &Point) -> ProjectivePoint {
+    let Some((x, y)) = point.coordinates() else {
         return ProjectivePoint::IDENTITY;
-    }
-    let sec1 = sm2::elliptic_curve::sec1::Sec1Point::<sm2::Sm2>::from_bytes(point.to_bytes());
-    let affine = sec1
-        .ok()
-        .and_then(|sec1| Option::<AffinePoint>::from(AffinePoint::from_sec1_point(&sec1)));
+    };
+    let affine = AffinePoint::from_coordinates(&x.into(), &y.into());
+    let affine = Option::<AffinePoint>::from(affine);
     affine.expect("a point of the curve is one for both").into()
 }
 
-/// A point of the constant-time arithmetic.
-fn from_sm2(point: &AffinePoint) -> Point {
-    let bytes = point.to_sec1_point(true);
-    let bytes = <&[u8; POINT_LEN]>::try_from(bytes.as_bytes());
-    // Infinity is one byte.
-    bytes.map_or(Point::INFINITY, |bytes| {
-        Point::from_bytes(bytes).expect("a point of the curve is one for both")
-    })
+/// A point of the constant-time arithmetic, once it is public.
+pub(crate) fn from_sm2(point: &AffinePoint) -> Point {
+    if bool::from(point.is_identity()) {
+        return Point::INFINITY;
+    }
+    Point::from_coordinates(&point.x().into(), &point.y().into())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! plain arithmetic on the same readings ([`plain`]); and what must be refused or left out.
 
 mod known;
+mod negative;
 mod plain;
 #[path = "../world/mod.rs"]
 mod world;

@@ -369,12 +369,21 @@ impl World {
     /// A certificate for a new key of this person, who has the ledger swap them. The old one must be
     /// in the last third of its life.
     pub fn renew(&self, org: &Org, person: &Person) -> Person {
+        let next = self.renewed(org, person);
+        self.register_renewal(person, &next);
+        next
+    }
+
+    /// The next certificate of this person, that the ledger doesn't know yet.
+    pub fn renewed(&self, org: &Org, person: &Person) -> Person {
         let name = person.client.as_str().split_once('.').unwrap().1;
-        let next = org.issue(name, person.certificate.role, 200_000);
+        org.issue(name, person.certificate.role, 200_000)
+    }
+
+    pub fn register_renewal(&self, person: &Person, next: &Person) {
         let der = Blob(next.certificate.der().to_vec());
         self.ledger
             .call(person, Call::RenewCertificate(RenewCertificate { der }));
-        next
     }
 
     pub fn register(&self, owner: &Person, topic: &TopicName, key: Option<&sm4::Key>) {
