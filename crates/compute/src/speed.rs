@@ -183,6 +183,7 @@ impl Bench {
             job: job.clone(),
             height: 1,
             inputs: evaluated.readings.iter().map(digest).collect(),
+            gateway: "gateway.acme".parse().expect("a client"),
             requester: "requester.bench".parse().expect("a client"),
             request: root,
             result: result_digest(&evaluated.ciphertexts),

@@ -140,6 +140,7 @@ fn opened(
             };
             inputs
         ],
+        gateway: "gateway.acme".parse().expect("a client"),
         requester: "requester.acme".parse().unwrap(),
         request: sm3(&[]),
         result: result_digest(&result),

@@ -273,7 +273,9 @@ fn what_isnt_a_reading_of_the_job_is_left_out_and_counted() {
     payloads.extend([vec![], vec![0x80], b"21.5".to_vec(), good[0][1..].to_vec()]);
     expected.insert(Skipped::Repeated, 1);
     expected.insert(Skipped::NoReading, 4);
-    let evaluated = world.evaluate(&job, &[payloads.clone()]).unwrap();
+    let evaluated = world
+        .evaluate(&job, std::slice::from_ref(&payloads))
+        .unwrap();
     assert_eq!(
         (evaluated.readings.as_slice(), &evaluated.skipped),
         (&[2][..], &vec![expected])
@@ -283,7 +285,10 @@ fn what_isnt_a_reading_of_the_job_is_left_out_and_counted() {
     // It is the same as without them.
     assert_eq!(
         evaluated.ciphertexts,
-        world.evaluate(&job, &[good.clone()]).unwrap().ciphertexts
+        world
+            .evaluate(&job, std::slice::from_ref(&good))
+            .unwrap()
+            .ciphertexts
     );
     // None left: nothing to compute on.
     assert_eq!(
@@ -562,7 +567,9 @@ fn a_gateway_that_lies_is_caught_by_evaluating_again() {
     for mut world in [elgamal(), additive()] {
         let job = world.job(Function::Mean, 1);
         let payloads = world.payloads(0, Form::Value, &[100, 200, 300]);
-        let honest = world.evaluate(&job, &[payloads.clone()]).unwrap();
+        let honest = world
+            .evaluate(&job, std::slice::from_ref(&payloads))
+            .unwrap();
         let more = world.payloads(0, Form::Value, &[50]);
         // Another reading instead, so that the count is right and the answer opens.
         let lie = world.payloads(0, Form::Value, &[100, 200, 50]);
@@ -612,7 +619,11 @@ fn any_number_of_threads_comes_to_the_same_bytes() {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| world.evaluate(&job, &[payloads.clone()]).unwrap())
+            pool.install(|| {
+                world
+                    .evaluate(&job, std::slice::from_ref(&payloads))
+                    .unwrap()
+            })
         };
         let one = with(1);
         for threads in [2, 3, 8] {

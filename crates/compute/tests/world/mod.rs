@@ -166,6 +166,7 @@ pub fn evaluation(job: &ComputeJob, evaluated: &Evaluated) -> Evaluation {
                 readings: *readings,
             })
             .collect(),
+        gateway: "gateway.acme".parse().expect("a client"),
         requester: "analyst.acme".parse().unwrap(),
         request: sm3(&[b"request"]),
         result: result_digest(&evaluated.ciphertexts),

@@ -300,13 +300,7 @@ fn entries_of_compute(at: Moment) -> Vec<(&'static str, Vec<u8>)> {
                 keys: vec![key.id()],
             }),
         ),
-        (
-            "evaluation",
-            encode(&EvaluationEntry {
-                evaluation,
-                at,
-            }),
-        ),
+        ("evaluation", encode(&EvaluationEntry { evaluation, at })),
         (
             "compute-key",
             encode(&ComputeKeyEntry {
