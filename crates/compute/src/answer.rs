@@ -218,7 +218,7 @@ impl Opened<'_> {
                 let mut filled = bins.into_iter().filter(|bin| bin.count > 0);
                 let impossible = self.impossible("no bin");
                 let lowest = filled.next().ok_or(impossible)?;
-                let highest = filled.last().unwrap_or_else(|| lowest.clone());
+                let highest = filled.next_back().unwrap_or_else(|| lowest.clone());
                 Value::Range { lowest, highest }
             }
         })
