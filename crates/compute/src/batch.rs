@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealwire_envelope::{
     Blob, ClientId, ComputeKeyId, TopicName,
-    compute::{COMPUTE_VERSION, ComputeKey, Form, ReadingBody, SignedReading},
+    compute::{COMPUTE_VERSION, ComputeKey, Form, ParameterSet, ReadingBody, SignedReading},
 };
 use serde::Serialize;
 
@@ -20,6 +20,8 @@ use crate::{plan, reading, scheme::BATCH_MAX};
 pub const PAYLOAD_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Most bytes of ciphertexts of batches that still lack parts; the batch that began first goes.
 pub const PENDING_MAX_BYTES: usize = 256 * 1024 * 1024;
+/// What a part is counted for besides its ciphertexts' bytes.
+const PART_BYTES: usize = 512;
 
 /// Why a payload or a batch was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -63,8 +65,9 @@ struct Pending {
     began: u64,
     form: Form,
     count: u32,
-    parts: Vec<Option<Vec<Blob>>>,
-    missing: u16,
+    parts: u16,
+    /// Those that are there: no more memory than what came.
+    there: BTreeMap<u16, Vec<Blob>>,
     bytes: usize,
 }
 
@@ -77,6 +80,8 @@ pub(crate) struct Intake<'a> {
     senders: BTreeMap<ClientId, u32>,
     seen: BTreeSet<(u32, u64)>,
     pending: BTreeMap<(u32, u64), Pending>,
+    /// In the order in which they began.
+    order: BTreeMap<u64, (u32, u64)>,
     pending_bytes: usize,
     began: u64,
     pub(crate) skipped: SkippedCounts,
@@ -92,6 +97,7 @@ impl<'a> Intake<'a> {
             senders: BTreeMap::new(),
             seen: BTreeSet::new(),
             pending: BTreeMap::new(),
+            order: BTreeMap::new(),
             pending_bytes: 0,
             began: 0,
             skipped: SkippedCounts::new(),
@@ -104,6 +110,13 @@ impl<'a> Intake<'a> {
         payload: &[u8],
         authentic: &(impl Fn(&SignedReading) -> bool + ?Sized),
     ) -> Result<ReadingBody, Skipped> {
+        if let Some(ciphertexts) = claimed_ciphertexts(payload) {
+            // None is smaller: refused before anything is made of them.
+            let smallest = plan::ciphertext_bytes(ParameterSet::Sm2ElgamalV1) as u64;
+            if ciphertexts.saturating_mul(smallest) > payload.len() as u64 {
+                return Err(Skipped::Shape);
+            }
+        }
         let reading = SignedReading::from_bytes(payload, PAYLOAD_MAX_BYTES);
         let reading = reading.map_err(|_| Skipped::NoReading)?;
         let body = &reading.body;
@@ -166,30 +179,38 @@ impl<'a> Intake<'a> {
             began,
             form: body.form,
             count: body.count,
-            parts: vec![None; body.parts.into()],
-            missing: body.parts,
+            parts: body.parts,
+            there: BTreeMap::new(),
             bytes: 0,
         });
-        let same = (batch.form, batch.count, batch.parts.len())
-            == (body.form, body.count, usize::from(body.parts));
-        if !same {
+        self.order.insert(batch.began, place);
+        if (batch.form, batch.count, batch.parts) != (body.form, body.count, body.parts) {
             self.skip(Skipped::Contradiction);
             return None;
         }
         // Not there yet: the sequence says the part, and no sequence comes twice.
-        let bytes: usize = body.ciphertexts.iter().map(|blob| blob.len()).sum();
-        batch.parts[usize::from(body.part)] = Some(body.ciphertexts);
-        batch.missing -= 1;
+        let bytes = body
+            .ciphertexts
+            .iter()
+            .map(|blob| blob.len() + size_of::<Blob>());
+        let bytes = PART_BYTES + bytes.sum::<usize>();
+        batch.there.insert(body.part, body.ciphertexts);
         batch.bytes += bytes;
         self.pending_bytes += bytes;
-        if batch.missing > 0 {
+        if batch.there.len() < usize::from(batch.parts) {
             self.limit_pending();
             return None;
         }
-        let batch = self.pending.remove(&place)?;
-        self.pending_bytes -= batch.bytes;
-        let ciphertexts = batch.parts.into_iter().flatten().flatten().collect();
+        let batch = self.remove(place)?;
+        let ciphertexts = batch.there.into_values().flatten().collect();
         self.complete(batch.count, batch.form, ciphertexts, expected)
+    }
+
+    fn remove(&mut self, place: (u32, u64)) -> Option<Pending> {
+        let batch = self.pending.remove(&place)?;
+        self.order.remove(&batch.began);
+        self.pending_bytes -= batch.bytes;
+        Some(batch)
     }
 
     fn complete(
@@ -212,13 +233,10 @@ impl<'a> Intake<'a> {
 
     fn limit_pending(&mut self) {
         while self.pending_bytes > PENDING_MAX_BYTES {
-            let first = self.pending.iter().min_by_key(|(_, batch)| batch.began);
-            let Some(place) = first.map(|(place, _)| *place) else {
+            let Some((_, place)) = self.order.first_key_value() else {
                 return;
             };
-            if let Some(batch) = self.pending.remove(&place) {
-                self.pending_bytes -= batch.bytes;
-            }
+            self.remove(*place);
             self.skip(Skipped::Incomplete);
         }
     }
@@ -230,6 +248,19 @@ impl<'a> Intake<'a> {
         }
         self.skipped
     }
+}
+
+/// How many ciphertexts a payload says that it has; none if it doesn't look like a signed reading.
+fn claimed_ciphertexts(payload: &[u8]) -> Option<u64> {
+    /// Fields of a reading's body before its ciphertexts.
+    const BEFORE: usize = 10;
+    let mut decoder = minicbor::Decoder::new(payload);
+    decoder.array().ok()?;
+    decoder.array().ok()?;
+    for _ in 0..BEFORE {
+        decoder.skip().ok()?;
+    }
+    decoder.array().ok()?
 }
 
 /// A group of readings that share slots (one reading, in ElGamal), parsed: a ciphertext for each item.

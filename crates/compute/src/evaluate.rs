@@ -36,6 +36,8 @@ use accumulate::{Accumulate, Counts, Dots, Rows, Squares, Sums};
 pub const EVALUATOR: u16 = 1;
 /// Longest result, in bytes of ciphertexts.
 pub const RESULT_MAX_BYTES: usize = 32 * 1024 * 1024;
+/// Most bytes of ciphertexts of one input that wait for those of another.
+pub const HELD_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// Payloads that are taken in at a time.
 const CHUNK: usize = 1024;
 /// Bytes of payloads that are taken in at a time.
@@ -107,6 +109,11 @@ pub enum Refused {
         /// How many this one has.
         found: u64,
     },
+    /// A large input that has to wait for another.
+    #[error(
+        "the first input has more than {HELD_MAX_BYTES} bytes of ciphertexts: ask for a shorter time range"
+    )]
+    Held,
     /// A large result.
     #[error("the result has more than {RESULT_MAX_BYTES} bytes: ask for a shorter time range")]
     Large,

@@ -11,7 +11,7 @@
 
 use sealwire_envelope::compute::{Form, Function, ParameterSet, ReadingSpec};
 
-use crate::{parameters, reading};
+use crate::{elgamal, parameters, reading};
 
 /// A function, without its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,13 @@ pub fn serves(set: ParameterSet, form: Form) -> bool {
 /// How many readings one ciphertext holds.
 pub fn slots(set: ParameterSet) -> usize {
     parameters::bfv(set).map_or(1, |numbers| numbers.n)
+}
+
+/// Length of a ciphertext, in bytes.
+pub fn ciphertext_bytes(set: ParameterSet) -> usize {
+    parameters::bfv(set).map_or(elgamal::CIPHERTEXT_LEN, |numbers| {
+        2 * numbers.moduli.len() * numbers.n * numbers.modulus_bits / 8
+    })
 }
 
 /// How many ciphertexts a batch of readings has.

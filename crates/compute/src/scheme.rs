@@ -407,10 +407,11 @@ impl Encryptor {
             Public::ElGamal(public) => {
                 // So many at a time share an inversion.
                 for chunk in readings.chunks(256) {
-                    let numbers = chunk
-                        .iter()
-                        .flat_map(|reading| reading.numbers(form, spec).to_vec());
-                    let numbers: Zeroizing<Vec<i64>> = Zeroizing::new(numbers.collect());
+                    let count = chunk.len() * reading::items(form, spec);
+                    let mut numbers = Zeroizing::new(Vec::with_capacity(count));
+                    for reading in chunk {
+                        numbers.extend_from_slice(&reading.numbers(form, spec));
+                    }
                     let encrypted = public.encrypt(&numbers, rng);
                     ciphertexts.extend(encrypted.iter().map(|bytes| Blob(bytes.to_vec())));
                 }

@@ -4,8 +4,7 @@
 //! Valid bytes are flipped, cut, stretched, spliced and given absurd lengths, from a seed. Whatever
 //! comes of it, a reader must not panic, and what it accepts must be the one encoding of what it
 //! means. `SEALWIRE_MUTATIONS` sets how many per reader (default 1,000; a tenth, a hundredth or a
-//! thousandth for the slow ones), `SEALWIRE_SEED` where they start. A million make 10^7 in all, with
-//! a seed or two.
+//! thousandth for the slow ones), `SEALWIRE_SEED` where they start. Two million make 10^7 in all.
 
 mod corpus;
 

@@ -84,11 +84,10 @@ impl Secret {
     /// `-(a s + e)`, and `a`'s rows.
     fn sample<R: CryptoRng>(&self, seed: &[u8; SEED_LEN], index: u32, rng: &mut R) -> Vec<u64> {
         let a = self.ring.ntt(self.ring.uniform(seed, index), false);
-        let product = &a * &*self.ntt;
-        let mut b = self.ring.rows(product);
+        let mut b = self.ring.secret_product(&a, &self.ntt);
         self.ring.add_small(&mut b, &self.ring.error(rng));
         self.ring.negate(&mut b);
-        b
+        b.to_vec()
     }
 
     pub(crate) fn public<R: CryptoRng>(&self, rng: &mut R) -> Vec<u8> {
@@ -103,7 +102,7 @@ impl Secret {
         let mut seed = [0; SEED_LEN];
         rng.fill_bytes(&mut seed);
         let mut bytes = seed.to_vec();
-        let square = Zeroizing::new(self.ring.rows(&*self.ntt * &*self.ntt));
+        let square = self.ring.secret_product(&self.ntt, &self.ntt);
         let n = self.ring.numbers.n;
         for (i, modulus) in self.ring.moduli.iter().enumerate() {
             let mut b = self.sample(&seed, i as u32, rng);
@@ -191,11 +190,12 @@ impl Public {
     pub(crate) fn encrypt<R: CryptoRng>(&self, values: &[i64], rng: &mut R) -> Ciphertext {
         let ring = self.ring;
         let u = ring.small_ntt(&ring.ternary(rng));
-        let mut c0 = ring.rows(&self.b * &*u);
+        let mut c0 = ring.secret_product(&self.b, &u);
         ring.add_small(&mut c0, &ring.error(rng));
         ring.add_plain(&mut c0, &ring.slots.encode(values));
-        let mut c1 = ring.rows(&self.a * &*u);
+        let mut c1 = ring.secret_product(&self.a, &u);
         ring.add_small(&mut c1, &ring.error(rng));
+        let (c0, c1) = (c0.to_vec(), c1.to_vec());
         Ciphertext { c0, c1 }
     }
 }

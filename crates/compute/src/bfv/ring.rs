@@ -248,6 +248,13 @@ impl Ring {
         poly
     }
 
+    /// The rows of a product with a secret factor; nothing of it stays behind.
+    pub(crate) fn secret_product(&self, left: &Poly, right: &Poly) -> Zeroizing<Vec<u64>> {
+        let mut product = Zeroizing::new(left * right);
+        product.change_representation(Representation::PowerBasis);
+        Zeroizing::new(rows_of(&product))
+    }
+
     /// A polynomial's rows.
     pub(crate) fn rows(&self, mut poly: Poly) -> Vec<u64> {
         poly.change_representation(Representation::PowerBasis);
@@ -312,7 +319,7 @@ impl Ring {
         let first = self.numbers.moduli[0];
         let t = self.numbers.t;
         // Between -t/2 and t/2 modulo the first modulus: make it positive, then reduce.
-        let plain = rows_of(&scaled);
+        let plain = Zeroizing::new(rows_of(&scaled));
         Zeroizing::new(plain.iter().map(|x| (x + t) % first % t).collect())
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use sealwire_envelope::compute::Weights;
 
-use super::{RESULT_MAX_BYTES, Refused};
+use super::{HELD_MAX_BYTES, RESULT_MAX_BYTES, Refused};
 use crate::{
     batch::Group,
     bfv::{self, Ring},
@@ -316,6 +316,9 @@ impl Accumulate<bfv::Ciphertext> for Dots {
             let at = self.alignment.next(input, group.count)?;
             if input == 0 {
                 self.first.append(&mut group.items);
+                if self.first.len() * bfv::Ciphertext::bytes_len(self.ring) > HELD_MAX_BYTES {
+                    return Err(Refused::Held);
+                }
             } else {
                 pairs.push((at, group));
             }

@@ -2,7 +2,9 @@
 //! plain arithmetic on the same readings ([`plain`]); and what must be refused or left out.
 
 mod known;
-mod negative;
+mod left_out;
+mod noticed;
 mod plain;
+mod refused;
 #[path = "../world/mod.rs"]
 mod world;

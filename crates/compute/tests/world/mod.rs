@@ -187,3 +187,15 @@ pub fn spec(decimals: u8, min: i64, max: i64, edges: &[i64]) -> ReadingSpec {
 pub fn blobs(bytes: &[&[u8]]) -> Vec<Blob> {
     bytes.iter().map(|bytes| Blob(bytes.to_vec())).collect()
 }
+
+pub fn elgamal() -> World {
+    World::new(
+        ParameterSet::Sm2ElgamalV1,
+        spec(1, -400, 1250, &[0, 200]),
+        11,
+    )
+}
+
+pub fn additive() -> World {
+    World::new(ParameterSet::BfvAddV1, spec(1, -400, 1250, &[0, 200]), 12)
+}
