@@ -15,7 +15,7 @@
 //!   on their way to disk at a time, and reach the engine in the order in which they were sent.
 //! - SUBSCRIBE: each filter is decided alone; the engine sees only those that were allowed and the
 //!   SUBACK is completed on the way down.
-//! - AUTH is answered here ([`reauthenticate`]).
+//! - AUTH is answered here (`reauthenticate`).
 //! - everything else passes.
 //!
 //! # Down

@@ -13,7 +13,7 @@
 //!   and the login is in the CONNECT as everywhere.
 //!
 //! # Bounds
-//! A message is at most as long as the longest packet and a little ([`ROOM_BYTES`]). The opening handshake is
+//! A message is at most as long as the longest packet and a little (`ROOM_BYTES`). The opening handshake is
 //! part of the time that a stranger has to be admitted; its headers are bounded by `tungstenite`.
 
 use std::{future::ready, io};

@@ -7,7 +7,7 @@
 //! Formats and signatures are `sealwire_envelope::login`'s. Both ways end in `admit`: the state
 //! is fresh, the certificate is the client's present one, and live. A session that began with
 //! enhanced authentication can go through the same exchange again later
-//! (`session/reauthenticate.rs`). Why logins are refused, and who is told what: [`cause`].
+//! (`session/reauthenticate.rs`). Why logins are refused, and who is told what: `cause`.
 //!
 //! # The MQTT client id
 //! With enhanced authentication it is the client (`acme.press-7`). With a token the user name is
@@ -18,7 +18,7 @@
 //! # Order of work
 //! Cheap checks come before signatures, so that a flood costs little: rate, form, ledger, gateway,
 //! time, and only then SM2. Whether the certificate is good is looked up before, and told only
-//! after a signature was verified, if need be under a key that nobody has ([`Key`]). A token counts
+//! after a signature was verified, if need be under a key that nobody has (`Key`). A token counts
 //! as used only if its signature is good, or anyone could spend another's.
 //!
 //! # Clocks
