@@ -10,6 +10,7 @@
 //! | [`mqtt`] | sessions at a gateway: SM2 login, sealed messages |
 //! | [`token`] | passwords for clients without SM2 (`mosquitto_pub`) |
 //! | [`keyring`] | topic keys and senders' keys, remembered |
+//! | [`readings`] | encrypt readings to a compute key and publish them |
 //! | [`owner`] | register topics, grant, revoke with rotation, authorisation keys, hand over |
 //! | [`explain`] | why one may or may not, now or then, decided here from proven entries |
 //! | [`archive`] | fetch packages and records, verify them, make receipts |
@@ -85,6 +86,7 @@ pub mod ledger;
 pub mod mqtt;
 pub mod operator;
 pub mod owner;
+pub mod readings;
 pub mod sequence;
 #[cfg(test)]
 mod testing;
