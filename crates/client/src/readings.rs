@@ -91,6 +91,7 @@ impl Publisher {
     /// # Errors
     /// [`ReadingsError::Key`].
     pub fn new(key: &ComputeKey, public: &[u8]) -> Result<Self, ReadingsError> {
+        sealwire_compute::check_public(key, public)?;
         let encryptor = Arc::new(Encryptor::new(key, public)?);
         Ok(Self {
             encryptor,

@@ -13,7 +13,8 @@ mod rights;
 pub use audit::{Audit, EventsQuery, Format};
 pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
 pub use compute::{
-    Ceremony, Compute, KeyArgs, OwnKey, Readings, Span, Standing, Terms as ComputeTerms, What,
+    Ceremony, Compute, FunctionArg, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, Span,
+    Standing, What, WhichKey,
 };
 pub use rights::{Key, TermsArgs, Topic};
 
