@@ -372,7 +372,12 @@ pub enum Bench {
 #[derive(Args, Debug)]
 pub struct ComputeBench {
     /// A Python, with PyPI's tenseal for the comparison.
-    #[arg(long, env = "SEALWIRE_PYTHON", default_value = "python3", value_name = "PROGRAM")]
+    #[arg(
+        long,
+        env = "SEALWIRE_PYTHON",
+        default_value = "python3",
+        value_name = "PROGRAM"
+    )]
     pub python: String,
     /// Threads for our work; the targets are for one.
     #[arg(long, default_value_t = 1, value_name = "N")]

@@ -133,7 +133,13 @@ mod tests {
         assert!(!is_encrypted(&path, LABEL).unwrap());
         assert_eq!(*read(&path, LABEL, None).unwrap(), secret);
 
-        write(&path, LABEL, &secret, Some(("open sesame", &mut rand::rng()))).unwrap();
+        write(
+            &path,
+            LABEL,
+            &secret,
+            Some(("open sesame", &mut rand::rng())),
+        )
+        .unwrap();
         assert!(is_encrypted(&path, LABEL).unwrap());
         assert_eq!(*read(&path, LABEL, Some("open sesame")).unwrap(), secret);
         assert!(matches!(
@@ -159,7 +165,10 @@ mod tests {
     fn refuses_what_is_no_secret() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret.pem");
-        assert!(matches!(read(&path, LABEL, None), Err(KeyFileError::Io { .. })));
+        assert!(matches!(
+            read(&path, LABEL, None),
+            Err(KeyFileError::Io { .. })
+        ));
         for nonsense in [
             "nonsense".to_owned(),
             format!("-----BEGIN ENCRYPTED {LABEL}-----\nAAAA\n-----END ENCRYPTED {LABEL}-----\n"),

@@ -192,7 +192,13 @@ impl SignedDealing {
     pub fn verify(&self, ceremony: &Ceremony, owner: &PublicKey) -> Result<(), DealingError> {
         let key = match usize::from(self.dealing.dealer).checked_sub(1) {
             None => owner,
-            Some(seat) => &ceremony.holders.get(seat).ok_or(DealingError::Ceremony)?.key,
+            Some(seat) => {
+                &ceremony
+                    .holders
+                    .get(seat)
+                    .ok_or(DealingError::Ceremony)?
+                    .key
+            }
         };
         key.verify(Domain::DEALING, &encode(&self.dealing), &self.signature)
             .map_err(|_| DealingError::Signature)

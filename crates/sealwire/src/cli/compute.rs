@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Subcommand, ValueEnum};
 use sealwire_compute::parameters;
 use sealwire_envelope::{
-    ClientId, ComputeKeyId, TopicName,
+    ClientId, ComputeKeyId, JobId, OrgId, StandingId, TopicName,
     compute::{Form, ParameterSet},
 };
 
@@ -81,9 +81,6 @@ pub enum Compute {
         topic: TopicName,
         #[command(flatten)]
         readings: Readings,
-        /// Return only when the ledger holds the readings' package: a job that is asked then takes them.
-        #[arg(long)]
-        anchored: bool,
     },
     /// Ask a gateway to compute; the right 'compute' on every topic is needed.
     ///
@@ -112,7 +109,7 @@ pub enum Compute {
         #[command(flatten)]
         at: At,
         /// Only this one.
-        job: Option<String>,
+        job: Option<JobId>,
     },
     /// Fetch a job's encrypted result; waits until the ledger holds its evaluation.
     Result {
@@ -121,7 +118,7 @@ pub enum Compute {
         #[command(flatten)]
         at: At,
         /// Which job, as `ask` printed it.
-        job: String,
+        job: JobId,
         /// Where to write it.
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
@@ -149,7 +146,7 @@ pub enum Compute {
         actor: Actor,
         /// At which organisation's gateway the readings are; by default where the result was computed.
         #[arg(long = "at", value_name = "ORG")]
-        gateway: Option<sealwire_envelope::OrgId>,
+        gateway: Option<OrgId>,
         /// The result, as `ask --out` or `result` wrote it.
         result: PathBuf,
     },
@@ -157,9 +154,6 @@ pub enum Compute {
     Receipt {
         #[command(flatten)]
         actor: Actor,
-        /// At which organisation's gateway the readings are; by default where the result was computed.
-        #[arg(long = "at", value_name = "ORG")]
-        gateway: Option<sealwire_envelope::OrgId>,
         /// The result.
         result: PathBuf,
         /// Where to write it.
@@ -186,7 +180,7 @@ pub enum Compute {
         actor: Actor,
         /// At which organisation's gateway the readings are; by default where the result was computed.
         #[arg(long = "at", value_name = "ORG")]
-        gateway: Option<sealwire_envelope::OrgId>,
+        gateway: Option<OrgId>,
         /// The result.
         result: PathBuf,
         /// Where to write the part.
@@ -250,7 +244,7 @@ pub enum Standing {
         #[command(flatten)]
         at: At,
         /// Which, as `add` printed it.
-        standing: String,
+        standing: StandingId,
     },
 }
 
