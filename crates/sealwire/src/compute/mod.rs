@@ -21,6 +21,8 @@ mod result;
 mod sharing;
 pub mod store;
 
+pub use result::{again, on_ledger};
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};

@@ -1,7 +1,8 @@
 //! `sealwire demo`: a consortium of four organisations on this machine, each service a process of
-//! its own, with this machine as the first device.
+//! its own, with this machine as the first device, and a standing job over what it publishes encrypted.
 
 pub mod cluster;
+mod compute;
 pub mod devices;
 mod narrate;
 pub mod once;
@@ -161,6 +162,8 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
         machine,
         Source::Machine(Box::new(Machine::new())),
     ));
+    let meter = ClientId::new(org, "meter")?;
+    devices.spawn(compute::meter(home.clone(), out, meter));
     for (number, path) in args.csv.iter().enumerate() {
         let client = ClientId::new(org, &format!("replay-{}", number + 1))?;
         let source = Source::Replay(Replay::open(path)?);
