@@ -14,7 +14,7 @@ pub use audit::{Audit, EventsQuery, Format};
 pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
 pub use compute::{
     Ceremony, Compute, FunctionArg, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, Span,
-    Standing, What, WhichKey,
+    Standing, What,
 };
 pub use rights::{Key, TermsArgs, Topic};
 

@@ -9,7 +9,7 @@ use sealwire_client::compute::{
 };
 use sealwire_compute::{plan, reading};
 use sealwire_envelope::{
-    JobId,
+    JobId, TopicName,
     compute::{
         COMPUTE_VERSION, ComputeJob, ComputeKey, Computed, Function, JobInput, Threshold, Weights,
     },
@@ -103,8 +103,8 @@ pub async fn run(home: &Home, out: Output, command: Compute) -> Result<()> {
 pub async fn job(actor: &Actor, what: &What, span: &Span) -> Result<ComputeJob> {
     let (id, entry) = live_key(&actor.ledger, &what.key.key).await?;
     let (from_ms, to_ms) = span.range_ms(now_ms())?;
-    let input = |topic: &_| JobInput {
-        topic: Clone::clone(topic),
+    let input = |topic: &TopicName| JobInput {
+        topic: topic.clone(),
         from_ms,
         to_ms,
     };
@@ -403,7 +403,7 @@ mod tests {
     use sealwire_sm::sm3;
 
     use super::*;
-    use crate::cli::{KeyName, WhichKey};
+    use crate::cli::{KeyName, compute::WhichKey};
 
     fn key() -> ComputeKey {
         ComputeKey {

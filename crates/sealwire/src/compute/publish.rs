@@ -151,7 +151,8 @@ impl Sending<'_> {
     /// Readings from standard input, a line each; a full batch goes as soon as it is full.
     async fn lines(&self, key: &ComputeKey, batch: usize) -> Result<()> {
         let (to, mut lines) = mpsc::channel(LINES_WAITING);
-        tokio::task::spawn_blocking(move || {
+        // Not a task: a runtime that ends would wait for its next line.
+        std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines() {
                 if to.blocking_send(line).is_err() {
                     break;

@@ -19,7 +19,11 @@ use sealwire_envelope::{
     compute::{ComputeKey, service::KEY_HALF_MAX_BYTES},
     decode_bounded, encode,
 };
-use sealwire_sm::{Sm3Digest, keyfile, sealed, sm3};
+use sealwire_sm::{
+    Sm3Digest,
+    keyfile::{self, KeyFileError},
+    sealed, sm3,
+};
 use zeroize::Zeroizing;
 
 use super::read_bounded;
@@ -248,8 +252,12 @@ fn read_secret(
     } else {
         None
     };
-    let bytes = sealed::read(path, label, text.as_ref().map(|text| text.as_str()));
-    bytes.context("say --passphrase-file FILE, or --passphrase to type it")
+    match sealed::read(path, label, text.as_ref().map(|text| text.as_str())) {
+        Err(error @ KeyFileError::NeedsPassphrase { .. }) => {
+            Err(error).context("say --passphrase-file FILE, or --passphrase to type it")
+        }
+        read => Ok(read?),
+    }
 }
 
 impl PassphraseArgs {

@@ -7,11 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sealwire_client::{
-    compute::service::StandingJob,
-    mqtt::Session,
-    owner::Owner,
-};
+use sealwire_client::{compute::service::StandingJob, mqtt::Session, owner::Owner};
 use sealwire_compute::{answer::Value, reading::Reading};
 use sealwire_envelope::{
     ClientId, ComputeKeyId, GrantTerms, OrgId, Rights, TopicMode, TopicName,
@@ -131,10 +127,13 @@ async fn encrypt(
     topic: &TopicName,
     start: i64,
 ) -> Result<i64> {
-    let (id, entry) = crate::compute::live_key(&actor.ledger, &crate::cli::KeyName::Id(*key)).await?;
+    let (id, entry) =
+        crate::compute::live_key(&actor.ledger, &crate::cli::KeyName::Id(*key)).await?;
     let scaled: Vec<i64> = (0..READINGS).map(|i| start + i * 17 % 300).collect();
     let spec = &entry.key.readings;
-    let readings = scaled.iter().map(|value| Reading::from_scaled(*value, spec));
+    let readings = scaled
+        .iter()
+        .map(|value| Reading::from_scaled(*value, spec));
     let readings = readings.collect::<Result<Vec<_>, _>>()?;
     let publisher = publish::publisher(actor, Some(gateway), &id, entry).await?;
     publisher
@@ -231,8 +230,8 @@ pub async fn meter(home: Home, out: Output, client: ClientId) -> Result<()> {
     let key = match actor.ledger.live_compute_keys(&client).await?.as_slice() {
         [key, ..] => *key,
         [] => {
-            let passphrase = PassphraseArgs::default();
-            let made = keys::keygen(&actor, SILENT, None, &load_key(), &passphrase, false);
+            let (args, passphrase) = (load_key(), PassphraseArgs::default());
+            let made = keys::keygen(&actor, SILENT, None, &args, &passphrase, false);
             made.await?.key
         }
     };
@@ -251,8 +250,10 @@ pub async fn meter(home: Home, out: Output, client: ClientId) -> Result<()> {
             }
         };
         while session.is_live() {
-            let now = sysinfo::System::load_average().one.clamp(0.0, 1000.0);
-            let reading = Reading::parse(&format!("{now:.2}"), &spec)?;
+            // Where the system tells no load, there is none to measure.
+            let load_now = sysinfo::System::load_average().map_or(0.0, |load| load.one);
+            let text = format!("{:.2}", load_now.clamp(0.0, 1000.0));
+            let reading = Reading::parse(&text, &spec)?;
             let published = publisher
                 .publish(&session, &load, Form::Value, vec![reading])
                 .await;
