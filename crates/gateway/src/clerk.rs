@@ -27,8 +27,8 @@ use std::{
 use sealwire_archive::{Bound, Entry, Kind, PackageRow, ReadError, WriteError};
 use sealwire_envelope::{
     Anchor, AnchorPackages, Call, ConnectionEvent, KeyEpoch, LogEvaluations, LogEvents,
-    LogRetrieval, PackageId, Retrieval, TopicMode, Transaction, TxBody, TxId,
-    compute::Evaluation, decode,
+    LogRetrieval, PackageId, Retrieval, TopicMode, Transaction, TxBody, TxId, compute::Evaluation,
+    decode,
 };
 use sealwire_sm::Sm3Digest;
 use tokio::sync::watch;
@@ -256,7 +256,10 @@ impl Clerk {
             }
             Kind::Evaluation => {
                 let (entries, evaluations) = read_entries::<Evaluation>(waiting);
-                (entries, Call::LogEvaluations(LogEvaluations { evaluations }))
+                (
+                    entries,
+                    Call::LogEvaluations(LogEvaluations { evaluations }),
+                )
             }
             Kind::Anchor => {
                 let (entries, packages) = self.anchors(waiting).await?;

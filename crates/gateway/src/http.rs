@@ -38,7 +38,11 @@ use problem::Problem;
 use crate::{hub::Hub, now_ms, rights::cut};
 
 /// A path, the methods that it has, and who answers.
-type Route = (&'static str, &'static [&'static str], MethodRouter<Arc<Hub>>);
+type Route = (
+    &'static str,
+    &'static [&'static str],
+    MethodRouter<Arc<Hub>>,
+);
 
 /// The routes; each needs its row in the test that writes `docs/rights-http.md`.
 fn routes() -> Vec<Route> {

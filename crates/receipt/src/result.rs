@@ -13,9 +13,7 @@ use sealwire_envelope::{
     Anchor, ClientId, EvaluationId, Genesis, PackageId, TopicName,
     compute::{Evaluation, InputDigest, JobInput, result_digest},
     decode,
-    receipt::{
-        EvaluationRecord, ProvenEntry, RECEIPT_VERSION, ResultReceipt, evaluation_key,
-    },
+    receipt::{EvaluationRecord, ProvenEntry, RECEIPT_VERSION, ResultReceipt, evaluation_key},
 };
 use sealwire_sm::Sm3Digest;
 use serde::Serialize;

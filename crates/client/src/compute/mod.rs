@@ -201,11 +201,7 @@ impl Compute {
     ///
     /// # Errors
     /// [`ComputeError`]; `Half` when the gateway gave something else.
-    pub async fn key_half(
-        &self,
-        key: &ComputeKey,
-        half: KeyHalf,
-    ) -> Result<Vec<u8>, ComputeError> {
+    pub async fn key_half(&self, key: &ComputeKey, half: KeyHalf) -> Result<Vec<u8>, ComputeError> {
         let id = key.id();
         let target = format!("/v1/compute/keys/{id}/{}", half.name());
         let bytes = self.gateway.send(Method::GET, &target, Vec::new()).await?;

@@ -111,9 +111,7 @@ pub enum VerifyAgainError {
         said: Sm3Digest,
     },
     /// A lie: the same messages have another number of readings.
-    #[error(
-        "the gateway LIED: {topic} has {found} readings, the ledger's evaluation says {said}"
-    )]
+    #[error("the gateway LIED: {topic} has {found} readings, the ledger's evaluation says {said}")]
     Readings {
         /// Of which input.
         topic: TopicName,
@@ -126,7 +124,9 @@ pub enum VerifyAgainError {
     #[error("the gateway LIED: the job can't be evaluated: {0}")]
     Refused(#[source] Refused),
     /// By an evaluator that this program doesn't have.
-    #[error("the evaluation is by evaluator {0}, this program has {EVALUATOR}: use one that has it")]
+    #[error(
+        "the evaluation is by evaluator {0}, this program has {EVALUATOR}: use one that has it"
+    )]
     Evaluator(u16),
     /// The ledger has no such evaluation.
     #[error("the ledger holds no evaluation {0}: check the id")]

@@ -170,9 +170,7 @@ impl Reading {
         self.packages.fetch_add(1, Ordering::Relaxed);
         let messages = records.into_iter().map(|record| record.message);
         messages
-            .filter_map(|it| {
-                input::payload(input, &it.sender, it.received_ms, it.payload.to_vec())
-            })
+            .filter_map(|it| input::payload(input, &it.sender, it.received_ms, it.payload.to_vec()))
             .collect()
     }
 }
@@ -229,9 +227,7 @@ fn keys_of(view: &View, client: &ClientId, height: u64) -> Vec<PublicKey> {
         let held = view.entry(&key).map(minicbor::decode::<ClientEntry>);
         let Some(Ok(held)) = held else { break };
         let place = keys::certificate(&held.certificate);
-        let certificate = view
-            .entry(&place)
-            .map(minicbor::decode::<CertificateEntry>);
+        let certificate = view.entry(&place).map(minicbor::decode::<CertificateEntry>);
         let Some(Ok(certificate)) = certificate else {
             break;
         };

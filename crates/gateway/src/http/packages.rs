@@ -54,7 +54,7 @@ fn may_fetch(hub: &Hub, reader: &Reader, topic: &TopicName) -> Result<Range, Pro
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
+pub(super) struct ListQuery {
     topic: String,
     #[serde(default)]
     after: u64,

@@ -51,11 +51,15 @@ impl FromRequest<Arc<Hub>> for Signed {
             let reader = reader(hub, &asked).await?;
             let by = |problem: Problem| problem.by(&reader.client);
             let room = (method == Method::PUT).then(|| hub.compute().room_for_upload());
-            let _room = room.transpose().map_err(|detail| by(Problem::busy(detail)))?;
+            let _room = room
+                .transpose()
+                .map_err(|detail| by(Problem::busy(detail)))?;
             let read = Bytes::from_request(request, hub).await;
             let content = read.map_err(|rejection| by(unread(rejection)))?;
             if reader.signed.body.content != sm3(&[&content]) {
-                return Err(by(Problem::unsigned("the signature is for another content")));
+                return Err(by(Problem::unsigned(
+                    "the signature is for another content",
+                )));
             }
             Ok(Self { reader, content })
         };
