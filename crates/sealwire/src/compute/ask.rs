@@ -399,11 +399,12 @@ fn standing_text(all: &[StandingStatus]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use sealwire_envelope::compute::{ParameterSet, ReadingSpec};
     use sealwire_sm::sm3;
 
     use super::*;
-    use crate::cli::{KeyName, compute::WhichKey};
+    use crate::cli::{Cli, Command};
 
     fn key() -> ComputeKey {
         ComputeKey {
@@ -423,50 +424,40 @@ mod tests {
         }
     }
 
-    fn what(function: FunctionArg) -> What {
-        What {
-            function,
-            key: WhichKey {
-                key: KeyName::Of("acme.plant".parse().unwrap()),
-            },
-            topics: vec!["acme/a/x".parse().unwrap(), "acme/a/y".parse().unwrap()],
-            threshold: None,
-            weights: vec![],
-            constant: None,
-        }
+    fn function(asked: &str) -> Result<Function> {
+        let line = format!("sealwire compute ask {asked} --as acme.plant --key acme.plant");
+        let topics = ["--topic", "acme/a/x", "--topic", "acme/a/y"];
+        let cli = Cli::try_parse_from(line.split(' ').chain(topics)).expect("a command line");
+        let Command::Compute(Compute::Ask { what, .. }) = cli.command else {
+            panic!("another command");
+        };
+        what.function(&key())
     }
 
     #[test]
     fn weights_have_as_many_decimals_as_they_need() {
-        let mut asked = what(FunctionArg::WeightedSum);
-        asked.weights = vec!["0.25".to_owned(), "-1.50".to_owned()];
-        asked.constant = Some("3.125".to_owned());
+        let weighted = "weighted-sum --weight 0.25 --weight -1.50 --constant";
         let expected = Weights {
             weights: vec![25, -150],
             decimals: 2,
             intercept: 3_125,
         };
-        let found = asked.function(&key()).unwrap();
+        let found = function(&format!("{weighted} 3.125")).unwrap();
         assert_eq!(found, Function::WeightedSum(expected));
-        asked.constant = Some("3.1255".to_owned());
-        assert!(asked.function(&key()).is_err());
-        asked.weights.pop();
-        let error = asked.function(&key()).unwrap_err().to_string();
+        assert!(function(&format!("{weighted} 3.1255")).is_err());
+        let error = function("linear --weight 0.25").unwrap_err().to_string();
         assert!(error.contains("1 weights for 2 topics"), "{error}");
     }
 
     #[test]
     fn arguments_of_other_functions_are_refused() {
-        let mut asked = what(FunctionArg::CountOver);
-        assert!(asked.function(&key()).is_err(), "without a threshold");
-        asked.threshold = Some("-3.5".to_owned());
+        assert!(function("count-over").is_err(), "without a threshold");
         let over = Function::CountOver(Threshold { threshold: -35 });
-        assert_eq!(asked.function(&key()).unwrap(), over);
-        asked.function = FunctionArg::Sum;
-        assert!(asked.function(&key()).is_err(), "a sum over a threshold");
-        let mut weighted = what(FunctionArg::Mean);
-        weighted.weights = vec!["1".to_owned()];
-        assert!(weighted.function(&key()).is_err(), "a weighted mean");
+        assert_eq!(function("count-over --threshold -3.5").unwrap(), over);
+        assert!(function("sum --threshold 1").is_err());
+        assert!(function("mean --weight 1").is_err());
+        assert!(function("mean --constant 1").is_err());
+        assert_eq!(function("range").unwrap(), Function::Range);
     }
 
     #[test]
