@@ -127,6 +127,11 @@ async fn metrics(State(hub): State<Arc<Hub>>) -> Result<Response, Problem> {
         ),
         ("outbox", "Entries that no block holds yet.", totals.outbox),
         (
+            "jobs_waiting",
+            "Jobs that wait to be evaluated.",
+            hub.compute().waiting() as u64,
+        ),
+        (
             "height",
             "Height of the verified ledger state.",
             hub.ledger().view().height(),

@@ -197,6 +197,11 @@ impl Service {
         Ok(())
     }
 
+    /// Jobs that wait to be evaluated.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     async fn standing_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.standing.lock().await
     }
