@@ -241,7 +241,7 @@ fn report(out: Output, status: &JobStatus, result: Option<&Computed>, file: Opti
         let mut lines = vec![job_text(status)];
         if let Some(file) = file {
             lines.push(format!(
-                "the encrypted result is in {0}; its key's owner opens it: sealwire compute open {0}",
+                "the encrypted result is in {0}; its key's owner opens it: sealwire compute open --as OWNER {0}",
                 file.display()
             ));
         }

@@ -120,7 +120,11 @@ pub fn spec(args: &ReadingArgs) -> Result<ReadingSpec> {
 
 /// Forms of readings that a key can encrypt; refuses a key that can encrypt none.
 fn forms(set: ParameterSet, spec: &ReadingSpec) -> Result<Vec<Form>> {
-    let served = FORMS.into_iter().filter(|form| plan::serves(set, *form));
+    // Without edges there is one bin, and nothing to ask of it.
+    let asked = |form: &Form| *form != Form::OneHot || !spec.edges.is_empty();
+    let served = FORMS
+        .into_iter()
+        .filter(|form| plan::serves(set, *form) && asked(form));
     let (mut forms, mut first) = (Vec::new(), None);
     for form in served {
         match bound::check_form(set, spec, form) {
@@ -544,6 +548,9 @@ mod tests {
         let computes = served(ParameterSet::Sm2ElgamalV1, &found);
         let of = |form| &computes.iter().find(|(f, _)| *f == form).unwrap().1;
         assert!(of(Form::Value).contains(&"mean") && of(Form::OneHot).contains(&"histogram"));
+        let no_edges = spec(&args("-40", "125", &[])).unwrap();
+        let computes = served(ParameterSet::Sm2ElgamalV1, &no_edges);
+        assert!(computes.iter().all(|(form, _)| *form != Form::OneHot));
         // 2^40 holds no square of such a reading.
         let wide = spec(&args("0", "9000000", &[])).unwrap();
         let computes = served(ParameterSet::Sm2ElgamalV1, &wide);

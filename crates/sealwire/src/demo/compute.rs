@@ -70,6 +70,8 @@ pub async fn encrypted(
     b: &ClientId,
     tag: &str,
 ) -> Told<Encrypted> {
+    // The table that opening looks numbers up in takes a second; it is there when A opens.
+    tokio::task::spawn_blocking(sealwire_compute::elgamal::prepare);
     let c = ClientId::new(gateway, &format!("mill-{tag}"))?;
     let passphrase = PassphraseArgs::default();
     let key_args = load_key();

@@ -57,7 +57,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
         (None, Some(dir)) => Home::new(Some(dir.path().join("home")))?,
         (None, None) => Home::new(None)?,
     };
-    let orgs = prepare(&home, out)?;
+    let orgs = prepare(&home, out, args.once)?;
     let nodes = orgs.iter().cloned().map(Part::Node);
     let gateways = orgs.iter().take(GATEWAYS).cloned().map(Part::Gateway);
     let parts: Vec<Part> = nodes.chain(gateways).collect();
@@ -84,7 +84,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
 }
 
 /// Makes the consortium unless it is there; says who is in it.
-fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
+fn prepare(home: &Home, out: Output, once: bool) -> Result<Vec<OrgId>> {
     if !home.genesis_path().exists() {
         let (mut orgs, mut ports) = (Vec::new(), Ports::default());
         for name in ORGS {
@@ -98,9 +98,9 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
         };
         init::run(home, plan)?;
         for mut config in home.orgs_here()? {
-            // Small packages, soon: one sees them come.
+            // Small packages, soon: one sees them come. The story waits for them.
             config.package_messages = 250;
-            config.package_age_ms = 3_000;
+            config.package_age_ms = if once { 1_000 } else { 3_000 };
             home.write_org_config(&config)?;
         }
         out.note(format_args!(
