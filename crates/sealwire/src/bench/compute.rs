@@ -222,7 +222,10 @@ fn ask(python: &str) -> Result<PeerReport> {
         .into_iter()
         .filter_map(|set| {
             let numbers = parameters::bfv(set)?;
-            let document = json!({ "n": numbers.n, "moduli": numbers.moduli, "t": numbers.t });
+            let document = json!({
+                "n": numbers.n, "moduli": numbers.moduli, "t": numbers.t,
+                "multiplies": numbers.multiplies,
+            });
             Some((parameters::name(set).to_owned(), document))
         })
         .collect();
