@@ -60,9 +60,11 @@ class Scheme:
         return self.encoder.decode_uint64(plain)
 
     def sum(self, ciphertexts, times=1):
-        total = seal.Ciphertext()
-        self.evaluator.add(ciphertexts[0], ciphertexts[1], total)
-        for ciphertext in (ciphertexts * times)[2:]:
+        total, added = ciphertexts[0], ciphertexts * times
+        if len(added) > 1:
+            total = seal.Ciphertext()
+            self.evaluator.add(added[0], added[1], total)
+        for ciphertext in added[2:]:
             self.evaluator.add_inplace(total, ciphertext)
         return total
 
