@@ -23,10 +23,13 @@ fmt:
 lint:
     cargo clippy --release --workspace --all-targets -- -D warnings
 
-# Logins and transactions per second on this machine, as JSON.
+# Logins and transactions per second on this machine, and what computing costs beside SEAL, as JSON.
 bench:
     cargo run --release -- bench ledger --json
     cargo run --release -- bench login --devices 2000 --json
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    .venv/bin/pip install -q tenseal==0.3.18
+    cargo run --release -- bench compute --python .venv/bin/python --json
 
 # Fuzz one decoder (needs cargo-fuzz and a nightly toolchain): just fuzz transaction 60
 fuzz TARGET SECONDS="60":

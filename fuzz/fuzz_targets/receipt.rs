@@ -2,6 +2,7 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    sealwire_fuzz::decode(&["receipt", "proven_entry"], data);
+    sealwire_fuzz::decode(&["receipt", "proven_entry", "result_receipt"], data);
     sealwire_fuzz::verify_receipt(data);
+    sealwire_fuzz::verify_result(data);
 });

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use sealwire_envelope::{
     Genesis, decode as decode_cbor,
     proof::StateProof,
-    receipt::{ProvenEntry, Receipt},
+    receipt::{ProvenEntry, Receipt, ResultReceipt},
 };
 use sealwire_receipt::{state, verify, verify_entry};
 use sealwire_sm::sm3;
@@ -91,4 +91,22 @@ pub fn verify_receipt(data: &[u8]) {
     let entry = decode_cbor::<ProvenEntry>(data);
     let entry = entry.is_ok_and(|entry| verify_entry(&entry, genesis).is_ok());
     assert!(!(receipt || entry) || pinned.iter().any(|known| known == data));
+}
+
+/// Verifies a result receipt from genesis. Only what is pinned may hold.
+///
+/// # Panics
+/// If one holds that isn't pinned.
+pub fn verify_result(data: &[u8]) {
+    static PINNED: OnceLock<(Genesis, Vec<u8>)> = OnceLock::new();
+    let (genesis, pinned) = PINNED.get_or_init(|| {
+        let text = include_str!("../../crates/receipt/vectors/result.json");
+        let vector: serde_json::Value = serde_json::from_str(text).expect("the vector");
+        let genesis = Genesis::from_json(vector["genesis"].to_string().as_bytes());
+        let bytes = hex::decode(vector["receipt"].as_str().expect("text")).expect("hexadecimal");
+        (genesis.expect("a genesis"), bytes)
+    });
+    let holds = decode_cbor::<ResultReceipt>(data)
+        .is_ok_and(|receipt| sealwire_receipt::verify_result(&receipt, genesis).is_ok());
+    assert!(!holds || pinned == data);
 }

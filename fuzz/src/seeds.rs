@@ -44,7 +44,7 @@ const TARGETS: &[(&str, &[&str])] = &[
         ],
     ),
     ("proof", &["state_entry", "state_proof"]),
-    ("receipt", &["receipt", "proven_entry"]),
+    ("receipt", &["receipt", "proven_entry", "result_receipt"]),
     (
         "record",
         &["record", "manifest", "package", "package_record"],

@@ -6,7 +6,7 @@
 //! root over the records, a deterministic id, and an entry in the *outbox* for its anchor, all in
 //! one transaction.
 //!
-//! The outbox holds what the ledger has to hear (connection events, anchors, retrievals) until a
+//! The outbox holds what the ledger has to hear (connection events, anchors, retrievals, evaluations) until a
 //! block holds it. The order of steps makes each of them arrive once, whatever crashes when:
 //!
 //! 1. [`Archive::bind`]: the signed transaction and the entries it carries, on disk, before anyone
@@ -102,11 +102,13 @@ pub enum Kind {
     Anchor = 1,
     /// A retrieval record.
     Retrieval = 2,
+    /// An evaluation.
+    Evaluation = 3,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Event, Self::Anchor, Self::Retrieval];
+    pub const ALL: [Self; 4] = [Self::Event, Self::Anchor, Self::Retrieval, Self::Evaluation];
 }
 
 /// An outbox entry that no transaction carries yet.
@@ -114,7 +116,7 @@ impl Kind {
 pub struct Entry {
     /// Number of the entry.
     pub id: i64,
-    /// Encoded event, package id, or encoded retrieval.
+    /// Encoded event, package id, encoded retrieval, or encoded evaluation.
     pub body: Vec<u8>,
 }
 

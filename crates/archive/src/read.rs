@@ -205,6 +205,23 @@ impl Archive {
             .collect()
     }
 
+    /// Whether messages of a topic that were received before `before_ms` aren't in an anchored package yet.
+    ///
+    /// # Errors
+    /// An SQLite error.
+    pub async fn has_unanchored(&self, topic: &str, before_ms: u64) -> Result<bool, sqlx::Error> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM messages m JOIN topics t ON t.id = m.topic \
+             WHERE t.name = ?1 AND m.received_ms < ?2 AND m.seq > COALESCE((SELECT MAX(p.last_seq) \
+             FROM packages p WHERE p.topic = t.id AND p.height IS NOT NULL), 0))",
+        )
+        .bind(topic)
+        .bind(i64::try_from(before_ms).unwrap_or(i64::MAX))
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(found != 0)
+    }
+
     /// Outbox entries of a kind that no transaction carries, oldest first.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use reqwest::header;
+use reqwest::{Method, header};
 use sealwire_envelope::{
     ClientId, DecodeError, PackageId, TopicName, decode, encode,
     login::{LOGIN_VERSION, RequestBody, SignedRequest},
@@ -394,16 +394,32 @@ impl Archive {
         Ok((bundle, verified))
     }
 
+    /// Who asks.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     async fn get(&self, target: &str) -> Result<Vec<u8>, FetchError> {
+        self.send(Method::GET, target, Vec::new()).await
+    }
+
+    /// Signs a request, sends it, and reads the answer.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        content: Vec<u8>,
+    ) -> Result<Vec<u8>, FetchError> {
         let away = |detail| FetchError::Away {
             address: self.address.clone(),
             detail,
         };
-        let signed = sign_request(&self.identity, "GET", target, &[]);
+        let signed = sign_request(&self.identity, method.as_str(), target, &content);
         let response = self
             .http
-            .get(format!("{}{target}", self.address))
+            .request(method, format!("{}{target}", self.address))
             .header(header::AUTHORIZATION, signed.to_header())
+            .body(content)
             .send()
             .await
             .map_err(|e| away(http::describe(&e)))?;
@@ -493,7 +509,7 @@ fn check_topic(
 }
 
 /// A query value with everything but unreserved characters encoded (RFC 3986 §2.3).
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes()
         .fold(String::with_capacity(text.len()), |mut out, byte| {

@@ -10,9 +10,11 @@
 //! | [`mqtt`] | sessions at a gateway: SM2 login, sealed messages |
 //! | [`token`] | passwords for clients without SM2 (`mosquitto_pub`) |
 //! | [`keyring`] | topic keys and senders' keys, remembered |
+//! | [`readings`] | encrypt readings to a compute key and publish them |
 //! | [`owner`] | register topics, grant, revoke with rotation, authorisation keys, hand over |
 //! | [`explain`] | why one may or may not, now or then, decided here from proven entries |
 //! | [`archive`] | fetch packages and records, verify them, make receipts |
+//! | [`compute`] | have a gateway compute on encrypted readings, evaluate again, make receipts of results |
 //! | [`certificate`] | get a certificate by code or request, renew it, ask whether it was valid |
 //! | [`operator`] | issue, register, suspend and revoke certificates; templates and enrolments |
 //!
@@ -78,6 +80,7 @@
 pub mod archive;
 mod bounded;
 pub mod certificate;
+pub mod compute;
 pub mod explain;
 pub mod identity;
 pub mod keyring;
@@ -85,6 +88,7 @@ pub mod ledger;
 pub mod mqtt;
 pub mod operator;
 pub mod owner;
+pub mod readings;
 pub mod sequence;
 #[cfg(test)]
 mod testing;
@@ -93,6 +97,7 @@ pub mod token;
 pub mod trust;
 
 pub use archive::Archive;
+pub use compute::Compute;
 pub use identity::Identity;
 pub use keyring::Keyring;
 pub use ledger::Ledger;

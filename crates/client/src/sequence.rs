@@ -59,6 +59,12 @@ pub enum SequenceError {
         /// Which file.
         path: PathBuf,
     },
+    /// More in a row than are reserved at a time.
+    #[error("{count} sequences in a row: at most {BLOCK}, send it in smaller pieces")]
+    Run {
+        /// How many were asked for.
+        count: u64,
+    },
     /// All 48 bits are used up.
     #[error("all sequences are used: get a new certificate under a new client id")]
     Exhausted,
@@ -93,8 +99,19 @@ impl Sequence {
     /// # Errors
     /// [`SequenceError`] when no block can be reserved.
     pub async fn next(&self) -> Result<u64, SequenceError> {
+        Ok(self.next_run(1).await?.start)
+    }
+
+    /// So many sequences in a row, at most [`BLOCK`], that nobody ever had.
+    ///
+    /// # Errors
+    /// As [`Sequence::next`]; [`SequenceError::Run`] for more than a block.
+    pub async fn next_run(&self, count: u64) -> Result<Range<u64>, SequenceError> {
+        if count > BLOCK {
+            return Err(SequenceError::Run { count });
+        }
         let mut free = self.free.lock().await;
-        if free.is_empty() {
+        if free.end - free.start < count {
             let file = self.file.clone().ok_or(SequenceError::NoHome)?;
             let path = file.clone();
             let task = tokio::task::spawn_blocking(move || reserve(&file, clock_floor()));
@@ -103,7 +120,13 @@ impl Sequence {
                 source: io::Error::other(e),
             })??;
         }
-        free.next().ok_or(SequenceError::Exhausted)
+        // The last block of all may be shorter.
+        if free.end - free.start < count {
+            return Err(SequenceError::Exhausted);
+        }
+        let run = free.start..free.start + count;
+        free.start = run.end;
+        Ok(run)
     }
 }
 
@@ -178,6 +201,22 @@ mod tests {
                 last = Some(next);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn runs_are_in_a_row_and_share_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let sequence = Sequence::in_file(dir.path().join("sequence"));
+        let mut last = 0;
+        for count in [1, BLOCK, 7, BLOCK - 3, 2] {
+            let run = sequence.next_run(count).await.unwrap();
+            assert_eq!(run.end - run.start, count);
+            assert!(run.start >= last, "{run:?} after {last}");
+            last = run.end;
+        }
+        let long = sequence.next_run(BLOCK + 1).await;
+        assert!(matches!(long, Err(SequenceError::Run { .. })));
+        assert_eq!(sequence.next().await.unwrap(), last);
     }
 
     #[test]

@@ -51,6 +51,25 @@ pub enum Skipped {
     Ciphertext,
 }
 
+impl Skipped {
+    /// Its name, as configuration and documents have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoReading => "no-reading",
+            Self::Version => "version",
+            Self::OtherKey => "other-key",
+            Self::OtherTopic => "other-topic",
+            Self::OtherForm => "other-form",
+            Self::Signature => "signature",
+            Self::Shape => "shape",
+            Self::Repeated => "repeated",
+            Self::Contradiction => "contradiction",
+            Self::Incomplete => "incomplete",
+            Self::Ciphertext => "ciphertext",
+        }
+    }
+}
+
 /// How many payloads or batches were left out, by reason.
 pub type SkippedCounts = BTreeMap<Skipped, u64>;
 

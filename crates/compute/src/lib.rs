@@ -18,6 +18,7 @@
 //! | [`elgamal`] | Exponential ElGamal on the SM2 curve |
 //! | [`bfv`] | BFV, from `fhe-math`'s rings up |
 //! | [`bound`] | Overflow and noise, refused beforehand |
+//! | [`input`] | Which messages of an archive a job takes |
 //! | [`evaluate`](mod@evaluate) | A job over payloads |
 //! | [`open`](mod@open) | From a result's ciphertexts to an answer |
 //! | [`answer`] | Answers in exact decimals |
@@ -49,6 +50,7 @@ pub mod bfv;
 pub mod bound;
 pub mod elgamal;
 pub mod evaluate;
+pub mod input;
 pub mod open;
 pub mod parameters;
 pub mod plan;

@@ -1,5 +1,4 @@
-//! The work that benchmarks time, prepared and ready to run: `sealwire bench compute` and
-//! `examples/speed.rs` bring the clock.
+//! The work that benchmarks time, prepared and ready to run: `sealwire bench compute` brings the clock.
 //!
 //! Every [`Task`] does one thing with data that was made beforehand, so that whoever calls
 //! [`Task::run`] measures that thing alone. Results are checked: a task that comes to something wrong
@@ -65,8 +64,14 @@ struct Bench {
     sequence: u64,
 }
 
-const MIN: i64 = -400;
-const MAX: i64 = 1250;
+/// Smallest and largest reading of the work, in steps of the last decimal.
+pub const BOUNDS: (i64, i64) = (-400, 1250);
+/// Threshold of the count, in steps of the last decimal.
+pub const THRESHOLD: i64 = 299;
+/// Ciphertexts of `bfv-add-v1` that are added again and again: as many as no cache holds.
+const ADDED: usize = 250;
+const MIN: i64 = BOUNDS.0;
+const MAX: i64 = BOUNDS.1;
 
 /// Readings that look like something: between -40.0 and 125.0.
 fn value(i: usize) -> i64 {
@@ -356,6 +361,7 @@ fn additive_tasks<R: CryptoRng + Send + 'static>(source: &impl Fn() -> R) -> Vec
     let thousand = bench.payloads(Form::Value, 1_000 * 16, 16, rng);
     let bench = leak(bench);
     let mut tasks = vec![encrypt_task(bench, Form::Value, PACKED, source())];
+    tasks.extend([1_000, 100_000].map(|count| add_task(bench, count, rng)));
     let target = Some(100_000);
     tasks.extend(evaluation_tasks(
         bench,
@@ -375,6 +381,21 @@ fn additive_tasks<R: CryptoRng + Send + 'static>(source: &impl Fn() -> R) -> Vec
     );
     tasks.extend(sixteen.into_iter().take(1));
     tasks
+}
+
+fn add_task<R: CryptoRng>(bench: &'static Bench, count: usize, rng: &mut R) -> Task {
+    let ring = crate::bfv::Ring::of(bench.key.parameters).expect("a BFV set");
+    let encrypted = (0..ADDED).map(|_| bench.encrypt(Form::Value, PACKED, rng).remove(0));
+    let ciphertexts: Vec<crate::bfv::Ciphertext> = encrypted
+        .map(|bytes| crate::bfv::Ciphertext::from_bytes(ring, &bytes).expect("its own"))
+        .collect();
+    task(bench, "add", count, "ciphertexts", None, move || {
+        let mut total = crate::bfv::Ciphertext::zero(ring);
+        for ciphertext in ciphertexts.iter().cycle().take(count) {
+            total.add(ciphertext, ring);
+        }
+        std::hint::black_box(&total);
+    })
 }
 
 fn multiplying_tasks<R: CryptoRng + Send + 'static>(source: &impl Fn() -> R) -> Vec<Task> {
@@ -416,7 +437,9 @@ fn comparing_tasks<R: CryptoRng + Send + 'static>(source: &impl Fn() -> R) -> Ve
     let mut bench = Bench::new(ParameterSet::BfvBitsV1, rng);
     let full = bench.payloads(Form::Bits, 8_192, 8_192, rng);
     let bench = leak(bench);
-    let count = Function::CountOver(Threshold { threshold: 299 });
+    let count = Function::CountOver(Threshold {
+        threshold: THRESHOLD,
+    });
     let mut tasks = vec![encrypt_task(bench, Form::Bits, 8_192, source())];
     // 50 microseconds a reading.
     let target = Some(50 * 8_192);

@@ -8,7 +8,7 @@ use sealwire_compute::{
     Answer, Encryptor, KeyError, OpenError, check_public, elgamal,
     threshold::{
         Ceremony, CeremonyError, CombineError, Dealing, DealingError, HolderShare, Seat,
-        ShareError, ShareFault, SharingError, check_sharing, combine, verify,
+        ShareError, ShareFault, SharingError, SignedDealing, check_sharing, combine, verify,
     },
 };
 use sealwire_envelope::{
@@ -289,6 +289,43 @@ fn a_share_is_for_its_key_and_its_result() {
         matches!(error, KeyError::Format(DecodeError::NotCanonical { .. })),
         "{error}"
     );
+}
+
+#[test]
+fn a_dealing_is_its_dealer_s_by_signature() {
+    let joint = Joint::new(2, 3, false);
+    let Joint {
+        ceremony,
+        keys,
+        dealings,
+        ..
+    } = &joint;
+    let owner = keys[2].public_key();
+    let signed = SignedDealing::sign(dealings[1].clone(), &keys[1]);
+    let read = SignedDealing::from_bytes(&signed.to_bytes()).unwrap();
+    assert_eq!(read, signed);
+    assert_eq!(read.verify(ceremony, owner), Ok(()));
+    let by = |key| SignedDealing::sign(dealings[1].clone(), key).verify(ceremony, owner);
+    assert_eq!(by(&keys[0]), Err(DealingError::Signature));
+    let mut stranger = signed.clone();
+    stranger.dealing.dealer = 4;
+    assert_eq!(
+        stranger.verify(ceremony, owner),
+        Err(DealingError::Ceremony)
+    );
+    // Who deals alone signs as the owner.
+    let mut alone = dealings[1].clone();
+    alone.dealer = 0;
+    let alone = |key| SignedDealing::sign(alone.clone(), key).verify(ceremony, owner);
+    assert_eq!(alone(&keys[2]), Ok(()));
+    assert_eq!(alone(&keys[1]), Err(DealingError::Signature));
+    assert_eq!(
+        Ceremony::from_bytes(&ceremony.to_bytes()).as_ref(),
+        Ok(ceremony)
+    );
+    assert_eq!(ceremony.number_of(&ceremony.holders[1].client), Some(2));
+    assert_eq!(ceremony.client_of(0), Some(&ceremony.owner));
+    assert_eq!(ceremony.client_of(4), None);
 }
 
 #[test]

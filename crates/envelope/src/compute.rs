@@ -16,6 +16,11 @@
 //! Computed      = [evaluation: Evaluation, ciphertexts: [* bstr]]
 //! result        = SM3("sealwire result" || CBOR of ciphertexts)
 //! OpeningShare  = [version: 1, evaluation: digest, holder: uint, parts: [+ SharePart]]
+//! StandingJob   = [version: 1, key: digest, function: Function, topics: [+ tstr], every_s: uint,
+//!                  over_s: uint, publish: tstr]
+//! job id        = SM3 of the signed request; of a standing job's run:
+//!                 SM3("sealwire standing run" || standing id || end_ms: 8 bytes, big-endian)
+//! standing id   = SM3 of the signed request
 //! ```
 //!
 //! Actors: the *owner* makes a compute key and keeps its secret half; *devices* encrypt readings to
@@ -26,9 +31,15 @@
 //!
 //! Which messages a job takes follows from the job, the ledger's state after block `height`, and the
 //! gateway alone: for each input the packages of its topic that this gateway had anchored by then,
-//! ordered by (`from_ms`, package id), of them the messages with `from_ms <= received_ms < to_ms`
-//! whose payload is a [`SignedReading`] under the job's key, in the order of the archive. Anyone who
-//! has the packages can therefore evaluate again and compare the bytes.
+//! whose time range meets the input's, ordered by (`from_ms`, package id), of them the messages with
+//! `from_ms <= received_ms < to_ms` whose payload is a [`SignedReading`] under the job's key, by the
+//! client that published the message, signed with a key that the ledger had certified for it by then,
+//! in the order of the archive. Anyone who has the packages can therefore evaluate again and compare
+//! the bytes.
+//!
+//! [`service`] has what a gateway is asked over HTTP, and what it answers.
+
+pub mod service;
 
 use minicbor::{Decode, Encode};
 use sealwire_sm::{Domain, PublicKey, SecretKey, Signature, Sm3Digest, key::VerifyError, sm3};

@@ -263,6 +263,15 @@ digest_type! {
     /// A computation that was made: SM3 of its record.
     EvaluationId
 }
+digest_type! {
+    /// A computation that a gateway was asked for: SM3 of the signed request, or of the standing job and the
+    /// end of its run.
+    JobId
+}
+digest_type! {
+    /// A computation that a gateway does again and again: SM3 of the signed request.
+    StandingId
+}
 
 impl EnrolmentId {
     /// The enrolment whose code has this public key.

@@ -37,8 +37,8 @@ pub use code::{Code, CodeError};
 pub use codec::{Blob, DecodeError, decode, decode_bounded, encode};
 pub use genesis::{Genesis, OrgGenesis};
 pub use id::{
-    AuthorisationId, CertId, ChainId, ClientId, ComputeKeyId, EnrolmentId, EvaluationId, KeyEpoch,
-    NameError, OrgId, PackageId, TxId,
+    AuthorisationId, CertId, ChainId, ClientId, ComputeKeyId, EnrolmentId, EvaluationId, JobId,
+    KeyEpoch, NameError, OrgId, PackageId, StandingId, TxId,
 };
 pub use topic::{TopicFilter, TopicName};
 pub use transaction::{

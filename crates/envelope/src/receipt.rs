@@ -18,6 +18,9 @@
 //!                  finality: FinalityProof]
 //! Receipt       = [version: 1, record: bstr, index: uint, path: [* digest], anchor: ProvenEntry]
 //! PackageRecord = [anchor: Anchor, [height: uint, time_ms: uint], transaction: uint]
+//! EvaluationRecord = [evaluation: Evaluation, [height: uint, time_ms: uint]]
+//! ResultReceipt = [version: 1, ciphertexts: [* bstr], evaluation: ProvenEntry,
+//!                  inputs: [+ [* ProvenEntry]]]
 //! ```
 //!
 //! The value of an absent entry is null: it isn't the last field.
@@ -27,8 +30,9 @@ use sealwire_sm::Sm3Digest;
 use serde::Serialize;
 
 use crate::{
-    Anchor, DecodeError, Finality, Header, PackageId,
+    Anchor, Blob, DecodeError, EvaluationId, Finality, Header, PackageId,
     codec::{decode_bounded, encode},
+    compute::Evaluation,
     proof::{StateProof, as_hex, as_hex_option},
     record::{Package, PackagedRecord},
 };
@@ -170,6 +174,60 @@ impl Bundle {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         decode_bounded(bytes, BUNDLE_BYTES_MAX)
     }
+}
+
+/// Longest result receipt that a program should read, in bytes.
+pub const RESULT_RECEIPT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// That the ledger holds the evaluation of which these ciphertexts are the result, and every package that
+/// it says it is over.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[cbor(array)]
+pub struct ResultReceipt {
+    /// Version of this format: [`RECEIPT_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The result.
+    #[n(1)]
+    pub ciphertexts: Vec<Blob>,
+    /// The evaluation's entry on the ledger: key [`evaluation_key`], value [`EvaluationRecord`].
+    #[n(2)]
+    pub evaluation: ProvenEntry,
+    /// Of each of the job's inputs the entries of its packages on the ledger, in the evaluation's order.
+    #[n(3)]
+    pub inputs: Vec<Vec<ProvenEntry>>,
+}
+
+impl ResultReceipt {
+    /// The bytes of a receipt file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what [`ResultReceipt::to_bytes`] wrote; says nothing about whether it holds.
+    ///
+    /// # Errors
+    /// When there are more than [`RESULT_RECEIPT_BYTES_MAX`], or they aren't one result receipt.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_bounded(bytes, RESULT_RECEIPT_BYTES_MAX)
+    }
+}
+
+/// What the ledger's state holds under [`evaluation_key`].
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq, Serialize)]
+#[cbor(array)]
+pub struct EvaluationRecord {
+    /// What the gateway logged.
+    #[n(0)]
+    pub evaluation: Evaluation,
+    /// When.
+    #[n(1)]
+    pub at: BlockMoment,
+}
+
+/// State key of a logged evaluation: `"e/eval/"` and the 32 bytes of its id.
+pub fn evaluation_key(evaluation: &EvaluationId) -> Vec<u8> {
+    [b"e/eval/".as_slice(), evaluation.0.as_ref()].concat()
 }
 
 /// What the ledger's state holds under [`package_key`].

@@ -1,7 +1,7 @@
 //! The clerk: brings what waits in the outbox to the ledger, each entry once.
 //!
-//! Three lanes (connection events, anchors, retrievals), each with at most one transaction on its
-//! way. One step of a lane:
+//! Four lanes (connection events, anchors, retrievals, evaluations), each with at most one transaction
+//! on its way. One step of a lane:
 //!
 //! ```text
 //!  nothing on its way ──► take entries ► sign ► bind (on disk) ► submit
@@ -13,6 +13,10 @@
 //! So there is at most one transaction of a kind per block, and a crash anywhere resumes at the
 //! same place: the tables of the archive are the state of this machine. An anchor that the ledger
 //! knows already (an archive that was restored from a copy) is settled without asking again.
+//!
+//! An evaluation that the ledger refuses won't be taken later either (a right or a key ended): it is settled,
+//! and its job has no result. So that one that is refused takes no other with it, each has a transaction of
+//! its own.
 
 use std::{
     collections::BTreeMap,
@@ -22,13 +26,14 @@ use std::{
 
 use sealwire_archive::{Bound, Entry, Kind, PackageRow, ReadError, WriteError};
 use sealwire_envelope::{
-    Anchor, AnchorPackages, Call, ConnectionEvent, KeyEpoch, LogEvents, LogRetrieval, PackageId,
-    Retrieval, TopicMode, Transaction, TxBody, TxId, decode,
+    Anchor, AnchorPackages, Call, ConnectionEvent, KeyEpoch, LogEvaluations, LogEvents,
+    LogRetrieval, PackageId, Retrieval, TopicMode, Transaction, TxBody, TxId, compute::Evaluation,
+    decode,
 };
 use sealwire_sm::Sm3Digest;
 use tokio::sync::watch;
 
-use crate::{hub::Hub, ledger::SubmitError, story::Story};
+use crate::{compute, hub::Hub, ledger::SubmitError, story::Story};
 
 /// Entries in one transaction.
 const ENTRIES_MAX: u32 = 400;
@@ -36,6 +41,8 @@ const ENTRIES_MAX: u32 = 400;
 const ANCHORS_MAX: u32 = 100;
 /// Retrievals in one transaction; the ledger takes 256.
 const RETRIEVALS_MAX: u32 = 200;
+/// Evaluations in one transaction: a refused one takes no other with it.
+const EVALUATIONS_MAX: u32 = 1;
 /// Encoded entries in one transaction, in bytes; a transaction may have 256 KiB.
 const BODY_BYTES_MAX: usize = 200 * 1024;
 /// Time between two looks at the outbox while no block comes.
@@ -123,6 +130,10 @@ impl Clerk {
         match outcome {
             Some(outcome) => match outcome.refused {
                 None => self.settle(&bound, outcome.height).await?,
+                Some(reason) if bound.kind == Kind::Evaluation => {
+                    self.refused_evaluation(&bound, &reason, outcome.height)
+                        .await?;
+                }
                 Some(reason) => self.refused(&bound, reason).await?,
             },
             None if height > bound.expiry_height => {
@@ -162,7 +173,27 @@ impl Clerk {
                 height,
             }),
             Kind::Retrieval => {}
+            Kind::Evaluation => {
+                for evaluation in evaluations_of(&bound.bytes) {
+                    compute::recorded(&self.hub, &evaluation, height);
+                }
+            }
         }
+        *self.lane(bound.kind) = Lane::default();
+        Ok(())
+    }
+
+    /// The ledger holds these evaluations already, or never will.
+    async fn refused_evaluation(
+        &mut self,
+        bound: &Bound,
+        reason: &str,
+        height: u64,
+    ) -> Result<(), StepError> {
+        for evaluation in evaluations_of(&bound.bytes) {
+            compute::refused_by_ledger(&self.hub, &evaluation, reason).await;
+        }
+        self.hub.archive().settle(bound.id, height).await?;
         *self.lane(bound.kind) = Lane::default();
         Ok(())
     }
@@ -208,6 +239,7 @@ impl Clerk {
             Kind::Event => ENTRIES_MAX,
             Kind::Anchor => ANCHORS_MAX,
             Kind::Retrieval => RETRIEVALS_MAX,
+            Kind::Evaluation => EVALUATIONS_MAX,
         };
         let waiting = self.hub.archive().waiting(kind, limit).await?;
         if waiting.is_empty() {
@@ -221,6 +253,13 @@ impl Clerk {
             Kind::Retrieval => {
                 let (entries, retrievals) = read_entries::<Retrieval>(waiting);
                 (entries, Call::LogRetrieval(LogRetrieval { retrievals }))
+            }
+            Kind::Evaluation => {
+                let (entries, evaluations) = read_entries::<Evaluation>(waiting);
+                (
+                    entries,
+                    Call::LogEvaluations(LogEvaluations { evaluations }),
+                )
             }
             Kind::Anchor => {
                 let (entries, packages) = self.anchors(waiting).await?;
@@ -349,6 +388,15 @@ fn entries_of(bytes: &[u8]) -> usize {
         Ok(Call::LogEvents(call)) => call.events.len(),
         Ok(Call::Anchor(call)) => call.packages.len(),
         Ok(Call::LogRetrieval(call)) => call.retrievals.len(),
+        Ok(Call::LogEvaluations(call)) => call.evaluations.len(),
         _ => 0,
+    }
+}
+
+/// The evaluations that a signed transaction carries.
+pub(crate) fn evaluations_of(bytes: &[u8]) -> Vec<Evaluation> {
+    match Transaction::from_bytes(bytes).map(|transaction| transaction.body.call) {
+        Ok(Call::LogEvaluations(call)) => call.evaluations,
+        _ => Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     audit::{self, Occurrence},
+    compute::Service,
     config::{Config, Limits},
     doorkeeper::Doorkeeper,
     engine::{self, Engine, Rights},
@@ -64,6 +65,7 @@ pub struct Hub {
     heights: watch::Receiver<u64>,
     used: UsedOnce,
     doorkeeper: Mutex<Doorkeeper>,
+    compute: Service,
 }
 
 impl Hub {
@@ -75,6 +77,7 @@ impl Hub {
         ledger: Arc<dyn Ledger>,
         archive: Archive,
         used: UsedOnce,
+        compute: Service,
     ) -> Self {
         let heights = ledger.height();
         let doorkeeper = Mutex::new(Doorkeeper::new(config.limits.doorkeeper));
@@ -93,6 +96,7 @@ impl Hub {
             heights,
             used,
             doorkeeper,
+            compute,
         }
     }
 
@@ -162,6 +166,11 @@ impl Hub {
     /// The archive.
     pub fn archive(&self) -> &Archive {
         &self.archive
+    }
+
+    /// The compute service.
+    pub(crate) fn compute(&self) -> &Service {
+        &self.compute
     }
 
     /// The counters.

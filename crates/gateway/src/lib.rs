@@ -3,8 +3,10 @@
 //! ```text
 //!  client ─TCP─► front ─► login ─► session ─► archive ─► engine ─► session ─► subscriber
 //!                           │         │          │
-//!                           └─ rights ┘          ├─► clerk ─► ledger (events, anchors, retrievals)
-//!                         (verified state)       └─► http ─► readers (packages, records)
+//!                           └─ rights ┘          ├─► clerk ─► ledger (events, anchors, retrievals,
+//!                         (verified state)       │                    evaluations)
+//!                                                ├─► compute ─► clerk (evaluations), http (results)
+//!                                                └─► http ─► readers (packages, records)
 //! ```
 //!
 //! | Module | What it does |
@@ -20,8 +22,9 @@
 //! | [`wills`] | publishes for clients that went without a word |
 //! | [`stale`] | flags messages under a key that somebody without a right holds |
 //! | [`watch`] | ends sessions whose certificate or grant ended |
-//! | [`clerk`] | brings events, anchors and retrievals to the ledger, once |
-//! | [`http`] | hands out packages and records by signed request |
+//! | [`clerk`] | brings events, anchors, retrievals and evaluations to the ledger, once |
+//! | [`compute`] | computes on encrypted readings, as the ledger allows |
+//! | [`http`] | hands out packages and records, takes jobs, by signed request |
 //! | [`ledger`] | the seam: what a gateway needs of a ledger |
 //!
 //! # Invariants
@@ -36,6 +39,7 @@ pub mod address;
 pub mod audit;
 pub mod channel;
 pub mod clerk;
+pub mod compute;
 pub mod config;
 pub mod doorkeeper;
 pub mod engine;
@@ -111,6 +115,15 @@ pub enum StartError {
     /// The archive, of the sessions that the gateway before this one left behind.
     #[error(transparent)]
     Left(#[from] hub::LeftError),
+    /// What the compute service keeps.
+    #[error("the compute service can't open {path}: check its owner and the disk")]
+    Compute {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The broker engine.
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
@@ -152,7 +165,12 @@ impl Gateway {
             .get_or_insert_with(|| format!("http://{http_addr}"));
         let tls_config = config.tls.clone();
         let used = replay::UsedOnce::load(&archive, now_ms() / 1000).await?;
-        let hub = Arc::new(Hub::new(config, keys, client, ledger, archive, used));
+        let compute = compute::Service::open(&config.home).map_err(|source| {
+            let path = config.home.join(compute::store::DIRECTORY);
+            StartError::Compute { path, source }
+        })?;
+        let hub = Hub::new(config, keys, client, ledger, archive, used, compute);
+        let hub = Arc::new(hub);
         let left = hub.record_left_behind().await?;
         if left > 0 {
             tracing::warn!(
@@ -213,6 +231,7 @@ impl Gateway {
             )),
             tokio::spawn(watch::watch(hub.clone(), stopped.clone())),
             tokio::spawn(clerk::work(hub.clone(), stopped.clone())),
+            tokio::spawn(compute::work(hub.clone(), stopped.clone())),
             tokio::spawn(close_packages(hub.clone(), stopped.clone())),
             tokio::spawn(tell_packages(hub.clone(), stopped.clone())),
             tokio::spawn(serve_until(serve, stopped.clone())),
@@ -338,6 +357,7 @@ impl Running {
     pub async fn shutdown(mut self) {
         // Every task listens; nobody left to hear is as good.
         let _ = self.stop.send(true);
+        self.hub.compute().stop();
         for session in self.hub.sessions().all() {
             let text = "the gateway shuts down: connect again later";
             session.close(Refusal::new(ReasonCode::ServerShuttingDown, text));
@@ -378,6 +398,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
+        self.hub.compute().stop();
     }
 }
 

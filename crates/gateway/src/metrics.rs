@@ -69,6 +69,15 @@ metrics! {
     transactions: "Transactions that a block holds.",
     retrievals: "Packages and records handed out.",
     retrievals_refused: "Retrievals refused.",
+    computations: "Jobs evaluated.",
+    computations_refused: "Jobs that have no result and won't have one.",
+    computations_recorded: "Evaluations that a block holds.",
+    computation_ms: "Time spent evaluating jobs, in milliseconds.",
+    compute_requests_refused: "Requests to the compute service refused.",
+    results: "Results of jobs handed out.",
+    results_published: "Results of standing jobs published.",
+    results_unpublished: "Results of standing jobs that couldn't be published.",
+    standing_missed: "Runs of standing jobs that were missed.",
 }
 
 impl Metrics {

@@ -5,7 +5,7 @@
 //! decided).
 
 use mqtt5::{packet::publish::PublishPacket, types::ReasonCode};
-use sealwire_contracts::{Action, Decision, Reason, View};
+use sealwire_contracts::{Action, Decision, Reason, View, entry::GrantEntry};
 use sealwire_envelope::{ClientId, KeyEpoch, TopicFilter, TopicMode, TopicName, message};
 
 use crate::frame::FrameError;
@@ -80,6 +80,32 @@ pub fn cut(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+/// The time range that a grant opens, in seconds since 1970, both ends included.
+#[derive(Clone, Copy)]
+pub(crate) struct Range {
+    from_s: u64,
+    to_s: u64,
+}
+
+impl Range {
+    pub(crate) fn of(grant: Option<&GrantEntry>) -> Self {
+        Self {
+            from_s: grant.and_then(|grant| grant.from_s).unwrap_or(0),
+            to_s: grant.and_then(|grant| grant.to_s).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whether it opens all of this time, both ends included.
+    pub(crate) fn holds(self, from_ms: u64, to_ms: u64) -> bool {
+        self.from_s <= from_ms / 1000 && to_ms / 1000 <= self.to_s
+    }
+
+    /// Whether it opens any of this time, both ends included.
+    pub(crate) fn meets(self, from_ms: u64, to_ms: u64) -> bool {
+        self.from_s <= to_ms / 1000 && from_ms / 1000 <= self.to_s
+    }
 }
 
 /// A publish that is allowed.

@@ -1,7 +1,7 @@
 //! What happens at a gateway, as a stream of plain events for whoever tells the story (the demo, a
 //! console). Nothing depends on anyone listening: slow listeners miss events.
 
-use sealwire_envelope::{ClientId, PackageId};
+use sealwire_envelope::{ClientId, EvaluationId, JobId, PackageId, StandingId};
 use serde::Serialize;
 
 /// Events that a slow listener may be behind.
@@ -138,6 +138,56 @@ pub enum Story {
     RetrievalRefused {
         /// Who asked.
         client: String,
+        /// Why.
+        reason: String,
+    },
+    /// A job was taken.
+    ComputationAsked {
+        /// Who asked.
+        client: ClientId,
+        /// Which job.
+        job: JobId,
+        /// The function's name.
+        function: &'static str,
+    },
+    /// A job was evaluated.
+    Computed {
+        /// Who asked.
+        client: ClientId,
+        /// Which job.
+        job: JobId,
+        /// What the ledger will hold.
+        evaluation: EvaluationId,
+        /// Readings in the result.
+        readings: u64,
+    },
+    /// A block holds an evaluation.
+    ComputationRecorded {
+        /// Which.
+        evaluation: EvaluationId,
+        /// In which block.
+        height: u64,
+    },
+    /// A job or a request of the compute service was refused.
+    ComputationRefused {
+        /// Who asked.
+        client: String,
+        /// Why.
+        reason: String,
+    },
+    /// A result of a standing job was published.
+    ResultPublished {
+        /// Of which evaluation.
+        evaluation: EvaluationId,
+        /// On which topic.
+        topic: String,
+    },
+    /// Runs of a standing job were missed.
+    RunsMissed {
+        /// Of which.
+        standing: StandingId,
+        /// How many.
+        runs: u64,
         /// Why.
         reason: String,
     },

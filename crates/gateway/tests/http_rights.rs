@@ -6,11 +6,23 @@
 
 mod common;
 
-use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 
-use common::{Person, World, eventually, now_s, seal_to, sealed, wire::Wire};
+use common::{
+    Person, World,
+    compute::{Made, spec},
+    eventually, now_s, seal_to, sealed,
+    wire::Wire,
+};
 use mqtt5::types::ReasonCode;
-use sealwire_envelope::{Call, GrantTopic, Rights, TopicName};
+use sealwire_envelope::{
+    Call, GrantTopic, JobId, Rights, TopicName,
+    compute::{
+        COMPUTE_VERSION, Form, Function, ParameterSet,
+        service::{JobState, StandingJob},
+    },
+    encode,
+};
 use sealwire_gateway::{Running, http};
 use sealwire_sm::sm4;
 
@@ -39,16 +51,52 @@ const OPEN: &[&str] = &["owner", "read"];
 /// Who isn't anyone that acts here: 401. All others who aren't allowed get 403.
 const UNKNOWN: &[&str] = &["nobody", "operator", "gateway", "certificate revoked"];
 
-/// Each route, each kind of topic it makes a difference for, and who is answered.
-const ROWS: &[(&str, &str, &[&str])] = &[
-    ("/v1/status", "", ALL),
-    ("/metrics", "", ALL),
-    ("/v1/packages", "sealed", SEALED),
-    ("/v1/packages", "open", OPEN),
-    ("/v1/packages/{package}", "sealed", SEALED),
-    ("/v1/packages/{package}", "open", OPEN),
-    ("/v1/packages/{package}/records/{index}", "sealed", SEALED),
-    ("/v1/packages/{package}/records/{index}", "open", OPEN),
+/// Every client that may act here at all.
+const CLIENT: &[&str] = &[
+    "owner",
+    "read",
+    "verify",
+    "subscribe",
+    "publish",
+    "compute",
+    "stranger",
+    "read revoked",
+    "read expired",
+];
+/// Who may have the open topic computed on, and hear of the job that "compute" asked for: the owner owns the
+/// topic and the key.
+const COMPUTE: &[&str] = &["owner", "compute"];
+const OWNER: &[&str] = &["owner"];
+
+/// Each method and route, each kind of topic it makes a difference for, and who is answered.
+const ROWS: &[(&str, &str, &str, &[&str])] = &[
+    ("GET", "/v1/status", "", ALL),
+    ("GET", "/metrics", "", ALL),
+    ("GET", "/v1/packages", "sealed", SEALED),
+    ("GET", "/v1/packages", "open", OPEN),
+    ("GET", "/v1/packages/{package}", "sealed", SEALED),
+    ("GET", "/v1/packages/{package}", "open", OPEN),
+    (
+        "GET",
+        "/v1/packages/{package}/records/{index}",
+        "sealed",
+        SEALED,
+    ),
+    (
+        "GET",
+        "/v1/packages/{package}/records/{index}",
+        "open",
+        OPEN,
+    ),
+    ("GET", "/v1/compute/keys/{key}/{half}", "", CLIENT),
+    ("PUT", "/v1/compute/keys/{key}/{half}", "", OWNER),
+    ("GET", "/v1/compute/jobs", "", CLIENT),
+    ("POST", "/v1/compute/jobs", "open", COMPUTE),
+    ("GET", "/v1/compute/jobs/{job}", "open", COMPUTE),
+    ("GET", "/v1/compute/jobs/{job}/result", "open", COMPUTE),
+    ("GET", "/v1/compute/standing", "", CLIENT),
+    ("POST", "/v1/compute/standing", "open", OWNER),
+    ("DELETE", "/v1/compute/standing/{standing}", "open", OWNER),
 ];
 
 const BEGIN: &str = "<!-- table: begin, written by a test -->\n";
@@ -61,6 +109,11 @@ struct Scene {
     people: Vec<(&'static str, Option<Person>)>,
     sealed: TopicName,
     open: TopicName,
+    /// The owner's, with a reading on the open topic.
+    made: Made,
+    results: TopicName,
+    /// That "compute" asked for, recorded.
+    job: Option<JobId>,
 }
 
 impl Scene {
@@ -74,7 +127,13 @@ impl Scene {
         world.register(&owner, &open, None);
         let mut wire = Wire::login(&world, gateway.mqtt_addr, &owner).await;
         let payload = sealed(&owner, &sealed_topic, &key, 0, 1, b"21.5");
-        for (topic, payload) in [(&sealed_topic, &payload[..]), (&open, b"21.5")] {
+        let results = owner.topic("results");
+        world.register(&owner, &results, None);
+        let made = Made::new(&world, &owner, ParameterSet::Sm2ElgamalV1, spec());
+        let reading = made
+            .messages(&owner, &open, Form::Value, 1, &[215])
+            .remove(0);
+        for (topic, payload) in [(&sealed_topic, &payload[..]), (&open, &reading)] {
             let (code, text) = wire.publish(topic.as_str(), payload).await;
             assert_eq!(code, ReasonCode::Success, "{text}");
         }
@@ -85,11 +144,20 @@ impl Scene {
             open,
             gateway,
             world,
+            made,
+            results,
+            job: None,
         };
         for name in CLIENTS {
             let person = scene.person(name, &owner, &key);
             scene.people.push((name, person));
         }
+        let analyst = scene.named("compute");
+        let asked = scene.made.job(Function::Sum, &[&scene.open]);
+        let job = scene.world.ask_job(&scene.gateway, analyst, &asked).await;
+        let done = scene.world.done(&scene.gateway, analyst, job).await;
+        assert_eq!(done.state, JobState::Recorded, "{done:?}");
+        scene.job = Some(job);
         let end_s = now_s() + 3;
         eventually("the grant that expires has", async || now_s() >= end_s).await;
         scene
@@ -147,6 +215,11 @@ impl Scene {
         })
     }
 
+    fn named(&self, name: &str) -> &Person {
+        let found = self.people.iter().find(|(known, _)| *known == name);
+        found.and_then(|(_, person)| person.as_ref()).unwrap()
+    }
+
     async fn target(&self, route: &str, kind: &str) -> String {
         let topic = if kind == "open" {
             &self.open
@@ -156,6 +229,15 @@ impl Scene {
         let rows = self.gateway.archive().packages(topic.as_str(), 0, 1).await;
         let package = rows.unwrap()[0].package_id().to_string();
         let target = route.replace("{package}", &package).replace("{index}", "0");
+        let target = target
+            .replace("{key}", &self.made.key.id().to_string())
+            .replace("{half}", "public")
+            .replace("{job}", &self.job.unwrap().to_string());
+        let target = if target.contains("{standing}") {
+            target.replace("{standing}", &self.set_standing().await)
+        } else {
+            target
+        };
         assert!(
             !target.contains('{'),
             "{route} has a parameter this test doesn't know"
@@ -166,22 +248,60 @@ impl Scene {
         }
     }
 
-    async fn ask(&self, person: Option<&Person>, target: &str) -> u16 {
-        let url = format!("http://{}{target}", self.gateway.http_addr);
-        let mut request = reqwest::Client::new()
-            .get(url)
-            .timeout(Duration::from_secs(20));
-        if let Some(person) = person {
-            request = request.header("Authorization", self.world.header(person, target));
+    fn standing(&self) -> StandingJob {
+        StandingJob {
+            version: COMPUTE_VERSION,
+            key: self.made.key.id(),
+            function: Function::Sum,
+            topics: vec![self.open.clone()],
+            every_s: 1_000_000,
+            over_s: 60,
+            publish: self.results.clone(),
         }
-        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// A standing job of the owner.
+    async fn set_standing(&self) -> String {
+        let (at, owner) = (self.gateway.http_addr, self.named("owner"));
+        let content = encode(&self.standing());
+        let asked = self
+            .world
+            .ask_text(at, owner, "POST", "/v1/compute/standing", content);
+        let (status, text) = asked.await;
+        assert_eq!(status, 201, "{text}");
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["standing"].as_str().unwrap().to_owned()
+    }
+
+    async fn ask(&self, person: Option<&Person>, method: &str, target: &str) -> u16 {
+        let content = match (method, target) {
+            ("PUT", _) => self.made.new.public.clone(),
+            ("POST", "/v1/compute/jobs") => encode(&self.made.job(Function::Sum, &[&self.open])),
+            ("POST", _) => encode(&self.standing()),
+            _ => Vec::new(),
+        };
+        let at = self.gateway.http_addr;
+        self.world.ask(at, person, method, target, content).await.0
+    }
+}
+
+/// How a request that is allowed is answered.
+fn success(method: &str, route: &str) -> u16 {
+    match (method, route) {
+        ("POST", "/v1/compute/jobs") => 202,
+        ("POST", _) => 201,
+        ("PUT" | "DELETE", _) => 204,
+        _ => 200,
     }
 }
 
 #[tokio::test]
 async fn every_route_is_asked_by_every_kind_of_client() {
     let routes: BTreeSet<_> = http::paths().into_iter().collect();
-    let rows: BTreeSet<_> = ROWS.iter().map(|(route, ..)| *route).collect();
+    let rows: BTreeSet<_> = ROWS
+        .iter()
+        .map(|(method, route, ..)| (*method, *route))
+        .collect();
     assert_eq!(
         routes, rows,
         "each route needs a row that says who may, and no others"
@@ -194,17 +314,17 @@ async fn every_route_is_asked_by_every_kind_of_client() {
         .for_each(|name| write!(table, " {name} |").unwrap());
     let line = "---|".repeat(CLIENTS.len() + 2);
     write!(table, "\n|{line}\n").unwrap();
-    for (route, kind, allowed) in ROWS {
-        let target = scene.target(route, kind).await;
-        write!(table, "| `GET {route}` | {kind} |").unwrap();
+    for (method, route, kind, allowed) in ROWS {
+        write!(table, "| `{method} {route}` | {kind} |").unwrap();
         for (name, person) in &scene.people {
-            let status = scene.ask(person.as_ref(), &target).await;
+            let target = scene.target(route, kind).await;
+            let status = scene.ask(person.as_ref(), method, &target).await;
             let expected = match (allowed.contains(name), UNKNOWN.contains(name)) {
-                (true, _) => 200,
+                (true, _) => success(method, route),
                 (false, true) => 401,
                 (false, false) => 403,
             };
-            assert_eq!(status, expected, "{name} at {target}");
+            assert_eq!(status, expected, "{name}: {method} {target}");
             write!(table, " {status} |").unwrap();
         }
         table.push('\n');

@@ -11,6 +11,7 @@
 //! | [`finality`] | a block, by the votes of genesis's validators |
 //! | [`verify`](mod@verify) | receipts and proven entries: the three above in order |
 //! | [`bundle`] | whole packages with the ledger's proof of them |
+//! | [`result`] | results of computing, with the evaluation and its packages |
 //! | [`fsck`] | stored blocks and packages |
 #![deny(missing_docs)]
 
@@ -18,10 +19,12 @@ pub mod bundle;
 pub mod finality;
 pub mod fsck;
 pub mod merkle;
+pub mod result;
 pub mod state;
 mod varint;
 pub mod verify;
 
 pub use bundle::{BundleError, VerifiedBundle, verify_bundle};
 pub use finality::Validators;
+pub use result::{ResultError, VerifiedResult, verify_result};
 pub use verify::{Held, Step, Verified, VerifiedEntry, VerifyError, verify, verify_entry};

@@ -7,10 +7,15 @@ use sealwire_envelope::{ClientId, OrgId, TopicFilter, TopicName};
 
 mod audit;
 mod certificate;
+mod compute;
 mod rights;
 
 pub use audit::{Audit, EventsQuery, Format};
 pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
+pub use compute::{
+    Ceremony, Compute, FunctionArg, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, Span,
+    Standing, What,
+};
 pub use rights::{Key, TermsArgs, Topic};
 
 /// Let devices of organisations that don't trust each other exchange data, provably.
@@ -75,12 +80,15 @@ pub enum Command {
     /// Export and verify receipts: proof that a message was recorded.
     #[command(subcommand)]
     Receipt(Receipt),
+    /// Compute on encrypted readings: keys, readings, jobs, answers.
+    #[command(subcommand)]
+    Compute(Compute),
     /// Ask who connected, from where, when, and what was refused.
     #[command(subcommand)]
     Audit(Audit),
     /// Show how the ledger nodes and gateways are.
     Status,
-    /// Measure this machine: logins, transactions.
+    /// Measure this machine: logins, transactions, computing.
     #[command(subcommand)]
     Bench(Bench),
     /// Show it all on this machine: four organisations, two gateways, real devices.
@@ -353,6 +361,30 @@ pub enum Bench {
         #[arg(long, default_value_t = 20_000, value_name = "N")]
         transactions: u64,
     },
+    /// Computing on encrypted readings: encrypt, add, multiply, count, open; beside SEAL, if it is there.
+    ///
+    /// Targets are for one core. SEAL comes with PyPI's tenseal: python3 -m venv .venv &&
+    /// .venv/bin/pip install tenseal==0.3.18
+    Compute(ComputeBench),
+}
+
+/// `sealwire bench compute`
+#[derive(Args, Debug)]
+pub struct ComputeBench {
+    /// A Python, with PyPI's tenseal for the comparison.
+    #[arg(
+        long,
+        env = "SEALWIRE_PYTHON",
+        default_value = "python3",
+        value_name = "PROGRAM"
+    )]
+    pub python: String,
+    /// Threads for our work; the targets are for one.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub threads: usize,
+    /// Only work with this in its name, such as 'bfv-add-v1' or 'sum'.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub only: String,
 }
 
 /// `sealwire demo`

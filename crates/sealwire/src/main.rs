@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod certificate;
 mod cli;
+mod compute;
 mod demo;
 mod device;
 mod fsck;
@@ -80,6 +81,9 @@ async fn dispatch(given: Option<std::path::PathBuf>, out: Output, command: Comma
         Command::Bench(Bench::Ledger { transactions }) => {
             return bench::ledger::run(out, transactions).await;
         }
+        Command::Bench(Bench::Compute(args)) => {
+            return tokio::task::spawn_blocking(move || bench::compute::run(out, &args)).await?;
+        }
         command => command,
     };
     let home = Home::new(given)?;
@@ -95,6 +99,7 @@ async fn dispatch(given: Option<std::path::PathBuf>, out: Output, command: Comma
         Command::Key(command) => key::run(&home, out, command).await,
         Command::Record(command) => record::run(&home, out, command).await,
         Command::Receipt(command) => receipt::run(&home, out, command).await,
+        Command::Compute(command) => compute::run(&home, out, command).await,
         Command::Audit(command) => audit::run(&home, out, command).await,
         Command::Status => audit::status(&home, out).await,
         Command::Fsck(args) => fsck::run(&home, out, &args).await,

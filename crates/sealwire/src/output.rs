@@ -55,6 +55,16 @@ impl Output {
             .with_message(what)
     }
 
+    /// Something that turns on standard error while one waits; invisible as a bar is.
+    pub fn spinner(self, what: &'static str) -> indicatif::ProgressBar {
+        if self.json {
+            return indicatif::ProgressBar::hidden();
+        }
+        let spinner = indicatif::ProgressBar::new_spinner().with_message(what);
+        spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+        spinner
+    }
+
     /// Prints an error with its causes.
     pub fn error(self, error: &anyhow::Error) {
         if self.json {

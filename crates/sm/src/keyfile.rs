@@ -40,6 +40,16 @@ pub enum KeyFileError {
         /// Which file.
         path: PathBuf,
     },
+    /// The file isn't PEM of the secret that is wanted, or the passphrase is wrong.
+    #[error("{path}: not a '{label}', or wrong passphrase: {detail}")]
+    Secret {
+        /// Which file.
+        path: PathBuf,
+        /// What it should be.
+        label: String,
+        /// What the decoder said.
+        detail: String,
+    },
     /// The key in the file is out of range.
     #[error("key file {path}: {source}")]
     Key {

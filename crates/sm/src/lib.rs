@@ -15,6 +15,7 @@
 //! | Certificates | X.509 v3 (RFC 5280), SM2-with-SM3 (GB/T 33560, OID 1.2.156.10197.1.501) | [`cert`] |
 //! | Certificate requests | PKCS#10 (RFC 2986), SM2-with-SM3 | [`csr`] |
 //! | Key files | PKCS#8 (RFC 5958), PEM | [`keyfile`] |
+//! | Files with other secrets | PEM; PBES2 (RFC 8018) | [`sealed`] |
 //!
 //! The crate is pure: it has no clock and no random source of its own (a random source is passed
 //! in), and the only I/O is reading and writing key files.
@@ -35,6 +36,7 @@ mod intern;
 pub mod key;
 pub mod keyfile;
 pub mod record;
+pub mod sealed;
 pub mod sm4;
 mod verify;
 

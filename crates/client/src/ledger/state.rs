@@ -230,6 +230,14 @@ impl Ledger {
         since_height: u64,
     ) -> Result<Option<(ClientEntry, CertificateEntry)>, LedgerError> {
         let key = keys::history(since_height, &keys::client(client));
+        self.client_at(key).await
+    }
+
+    /// A client's entry under this key, present or former, and the certificate that it names.
+    pub(crate) async fn client_at(
+        &self,
+        key: Vec<u8>,
+    ) -> Result<Option<(ClientEntry, CertificateEntry)>, LedgerError> {
         let Some(entry) = self.entry::<ClientEntry>(key).await? else {
             return Ok(None);
         };

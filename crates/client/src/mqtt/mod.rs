@@ -500,6 +500,11 @@ impl Session {
         &self.0.client
     }
 
+    /// Its keyring: the newest, after [`Session::renew`].
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.0.holder().keyring
+    }
+
     /// With which key and certificate: the newest, after [`Session::renew`].
     pub fn identity(&self) -> Identity {
         self.0.holder().identity

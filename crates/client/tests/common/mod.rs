@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path as UrlPath, State},
+    extract::{Path as UrlPath, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -139,6 +139,8 @@ pub struct Chain {
     /// Take transactions and never put them into a block.
     pub black_hole: AtomicBool,
     pub submissions: AtomicUsize,
+    /// The node leaves out so many packages of each list.
+    pub keeps_back: AtomicUsize,
 }
 
 impl Chain {
@@ -164,6 +166,7 @@ impl Chain {
             lose_answers: AtomicUsize::new(0),
             black_hole: AtomicBool::new(false),
             submissions: AtomicUsize::new(0),
+            keeps_back: AtomicUsize::new(0),
         });
         chain.block(&[]);
         chain
@@ -369,6 +372,28 @@ async fn state(State(chain): State<Arc<Chain>>, UrlPath(key): UrlPath<String>) -
     ([(header::CONTENT_TYPE, "application/cbor")], encode(&entry)).into_response()
 }
 
+#[derive(serde::Deserialize)]
+struct OfTopic {
+    topic: String,
+    from_ms: u64,
+    to_ms: u64,
+}
+
+/// The anchored packages of a topic, but for those that the node keeps back.
+async fn packages(
+    State(chain): State<Arc<Chain>>,
+    Query(query): Query<OfTopic>,
+) -> Json<serde_json::Value> {
+    let topic = query.topic.parse().unwrap();
+    let view = chain.view.read().unwrap();
+    let page = sealwire_contracts::Page::default();
+    let found = view.packages_of(&topic, query.from_ms, query.to_ms, &page);
+    let mut found = found.value;
+    let kept_back = chain.keeps_back.load(Ordering::SeqCst);
+    found.truncate(found.len().saturating_sub(kept_back));
+    Json(serde_json::json!({ "value": found, "next": null }))
+}
+
 async fn status(State(chain): State<Arc<Chain>>) -> Json<serde_json::Value> {
     Json(serde_json::json!({ "height": *chain.height.borrow() }))
 }
@@ -391,6 +416,7 @@ async fn serve(chain: Arc<Chain>) -> SocketAddr {
         .route("/v1/transactions", post(submit))
         .route("/v1/transactions/{id}", get(transaction))
         .route("/v1/state/{key}", get(state))
+        .route("/v1/packages", get(packages))
         .route("/v1/status", get(status))
         .with_state(chain);
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -7,7 +7,7 @@ use sealwire_envelope::{
     codec::{decode_bounded, encode},
     compute::{COMPUTE_VERSION, Holder, Sharing},
 };
-use sealwire_sm::{PublicKey, SecretKey, Sm3Digest, sm3};
+use sealwire_sm::{Domain, PublicKey, SecretKey, Signature, Sm3Digest, sm3};
 use sm2::{
     NonZeroScalar, ProjectivePoint, Scalar,
     elliptic_curve::{Generate as _, Group as _, PrimeField as _},
@@ -22,6 +22,9 @@ use crate::elgamal::{self, curve::POINT_LEN};
 
 /// Longest dealing that is read, in bytes: 100 commitments and 100 sealed pieces have half of it.
 pub const DEALING_MAX_BYTES: usize = 64 * 1024;
+
+/// Longest ceremony that is read, in bytes: 100 holders with the longest names have half of it.
+pub const CEREMONY_MAX_BYTES: usize = 32 * 1024;
 
 /// What dealers and holders agree on beforehand.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -86,6 +89,9 @@ pub enum CeremonyError {
     /// The terms.
     #[error(transparent)]
     Terms(#[from] SharingError),
+    /// Not in the format.
+    #[error(transparent)]
+    Format(#[from] DecodeError),
     /// A version from the future.
     #[error("ceremony of version {0}: this program knows version {COMPUTE_VERSION}")]
     Version(u8),
@@ -132,6 +138,9 @@ pub enum DealingError {
     /// A commitment isn't a point.
     #[error("a commitment isn't a point of the curve")]
     Commitment,
+    /// Signed by another, or not at all.
+    #[error("it isn't signed by its dealer")]
+    Signature,
     /// The proof doesn't hold.
     #[error("the proof that the dealer knows its secret doesn't hold")]
     Proof,
@@ -158,7 +167,87 @@ impl Dealing {
     }
 }
 
+/// A dealing that its dealer signed: so that nobody deals in another's name.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SignedDealing {
+    /// What is signed.
+    #[n(0)]
+    pub dealing: Dealing,
+    /// The dealer's signature, by the key of its seat; by the owner's for dealer 0.
+    #[n(1)]
+    pub signature: Signature,
+}
+
+impl SignedDealing {
+    /// Signs `dealing`.
+    pub fn sign(dealing: Dealing, key: &SecretKey) -> Self {
+        let signature = key.sign(Domain::DEALING, &encode(&dealing));
+        Self { dealing, signature }
+    }
+
+    /// Checks the signature; `owner` is the key of the ceremony's owner, who is dealer 0.
+    ///
+    /// # Errors
+    /// [`DealingError::Signature`]; [`DealingError::Ceremony`] where there is no such dealer.
+    pub fn verify(&self, ceremony: &Ceremony, owner: &PublicKey) -> Result<(), DealingError> {
+        let key = match usize::from(self.dealing.dealer).checked_sub(1) {
+            None => owner,
+            Some(seat) => {
+                &ceremony
+                    .holders
+                    .get(seat)
+                    .ok_or(DealingError::Ceremony)?
+                    .key
+            }
+        };
+        key.verify(Domain::DEALING, &encode(&self.dealing), &self.signature)
+            .map_err(|_| DealingError::Signature)
+    }
+
+    /// The bytes that travel.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what [`SignedDealing::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When they aren't one signed dealing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_bounded(bytes, DEALING_MAX_BYTES)
+    }
+}
+
 impl Ceremony {
+    /// The bytes that dealers and holders get.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what [`Ceremony::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When they aren't one ceremony, or its terms make none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CeremonyError> {
+        let ceremony: Self = decode_bounded(bytes, CEREMONY_MAX_BYTES)?;
+        ceremony.check_terms()?;
+        Ok(ceremony)
+    }
+
+    /// A holder's number.
+    pub fn number_of(&self, client: &ClientId) -> Option<u16> {
+        let seat = self.holders.iter().position(|seat| seat.client == *client);
+        seat.and_then(|seat| u16::try_from(seat + 1).ok())
+    }
+
+    /// Who has this number: 0 is the owner.
+    pub fn client_of(&self, dealer: u16) -> Option<&ClientId> {
+        match usize::from(dealer).checked_sub(1) {
+            None => Some(&self.owner),
+            Some(seat) => self.holders.get(seat).map(|seat| &seat.client),
+        }
+    }
+
     /// What it is known by.
     pub fn digest(&self) -> Sm3Digest {
         sm3(&[b"sealwire sharing", &encode(self)])

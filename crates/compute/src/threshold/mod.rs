@@ -27,8 +27,14 @@
 //! keys (Gennaro, Jarecki, Krawczyk and Rabin 1999); that biases some bits of P and helps nobody open.
 //!
 //! All holders must use the same dealings. One that gets a wrong piece says so, and the dealer is left
-//! out: with at least t dealers left, one of them is honest if fewer than t aren't. Dealings have no
-//! signature of their own: they must come over a channel that says who sent them.
+//! out: with at least t dealers left, one of them is honest if fewer than t aren't. A dealing must come
+//! over a channel that says who sent it, or as a [`SignedDealing`]:
+//!
+//! ```text
+//! SignedDealing = [dealing: Dealing, signature: bstr .size 64]
+//! signature     = SM2 by the dealer's key of its seat (by the owner's for number 0) over
+//!                 "sealwire-dealing-v1" || 0x00 || CBOR of dealing
+//! ```
 //!
 //! # Opening
 //! For each ciphertext (C1, C2) of a result, a holder publishes `S_i = x_i C1` and proves that the
@@ -71,7 +77,10 @@ use sm2::{
 use zeroize::Zeroizing;
 
 pub use combine::{CombineError, Combined, ShareFault, WrongShare, combine, verify};
-pub use deal::{Ceremony, CeremonyError, Dealing, DealingError, Seat};
+pub use deal::{
+    CEREMONY_MAX_BYTES, Ceremony, CeremonyError, DEALING_MAX_BYTES, Dealing, DealingError, Seat,
+    SignedDealing,
+};
 pub use share::{HolderShare, ShareError};
 
 use crate::elgamal::{

@@ -9,7 +9,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use sealwire_compute::{
     Evaluated, Refused, SecretKey, check_ciphertext, check_evaluation, check_public, elgamal,
     evaluate, open, parameters,
-    threshold::{Ceremony, Dealing, HolderShare, Seat, verify},
+    threshold::{Ceremony, Dealing, HolderShare, Seat, SignedDealing, verify},
 };
 use sealwire_envelope::{
     Blob, ClientId, TopicName,
@@ -19,7 +19,7 @@ use sealwire_envelope::{
         SignedReading, Weights, result_digest,
     },
 };
-use sealwire_sm::{Signature, sm3};
+use sealwire_sm::{PublicKey, Signature, sm3};
 
 #[path = "../world/mod.rs"]
 pub mod world;
@@ -46,6 +46,9 @@ struct Stage {
 struct Joint {
     ceremony: Ceremony,
     dealing: Dealing,
+    signed: SignedDealing,
+    /// Key of the ceremony's owner, who dealt alone.
+    dealer: PublicKey,
     share: HolderShare,
     key: ComputeKey,
     evaluation: Evaluation,
@@ -102,8 +105,11 @@ fn joint() -> Joint {
     let evaluated = world.evaluate(&job, &[payloads]).expect("a sum");
     let evaluation = evaluation(&job, &evaluated);
     let opening = share.open(&world.key, &evaluation, &evaluated.ciphertexts, rng);
+    let signed = SignedDealing::sign(dealing.clone(), &keys[0]);
     Joint {
         ceremony,
+        signed,
+        dealer: keys[0].public_key().clone(),
         opening: opening.expect("an evaluation"),
         dealing,
         share,
@@ -240,6 +246,32 @@ fn dealing(bytes: &[u8]) -> bool {
     holds
 }
 
+fn signed_dealing(bytes: &[u8]) -> bool {
+    let Joint {
+        ceremony,
+        dealer,
+        signed,
+        ..
+    } = &stage().joint;
+    let Ok(read) = SignedDealing::from_bytes(bytes) else {
+        return false;
+    };
+    assert_eq!(read.to_bytes(), bytes, "accepted, but not canonical");
+    let holds = read.verify(ceremony, dealer).is_ok();
+    assert!(!holds || read.dealing == signed.dealing, "signed by nobody");
+    holds
+}
+
+fn ceremony(bytes: &[u8]) -> bool {
+    let Ok(read) = Ceremony::from_bytes(bytes) else {
+        return false;
+    };
+    assert_eq!(read.to_bytes(), bytes, "accepted, but not canonical");
+    // Its terms hold: a dealing can be made.
+    assert!(usize::from(read.threshold) <= read.holders.len());
+    true
+}
+
 fn opening_share(bytes: &[u8]) -> bool {
     let Joint {
         key,
@@ -261,7 +293,9 @@ fn elgamal_entries() -> Vec<Entry> {
     let world = world(set);
     let mut twin = World::new(set, bounds(), 1);
     let Joint {
+        ceremony: terms,
         dealing: a_dealing,
+        signed,
         share,
         opening,
         ..
@@ -292,6 +326,18 @@ fn elgamal_entries() -> Vec<Entry> {
             name: "dealing",
             valid: vec![a_dealing.to_bytes()],
             decoder: dealing,
+            cost: 10,
+        },
+        Entry {
+            name: "signed_dealing",
+            valid: vec![signed.to_bytes()],
+            decoder: signed_dealing,
+            cost: 10,
+        },
+        Entry {
+            name: "ceremony",
+            valid: vec![terms.to_bytes()],
+            decoder: ceremony,
             cost: 10,
         },
         Entry {

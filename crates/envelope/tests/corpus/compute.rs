@@ -3,7 +3,10 @@
 use sealwire_envelope::compute::{
     COMPUTE_VERSION, ComputeJob, ComputeKey, Computed, Evaluation, Form, Function, Holder,
     InputDigest, JobInput, OpeningShare, ParameterSet, ReadingBody, ReadingSpec, SharePart,
-    Sharing, SignedReading, Threshold, Weights, result_digest,
+    Sharing, SignedReading, Threshold, Weights, result_digest, service::StandingJob,
+};
+use sealwire_envelope::receipt::{
+    BlockMoment, EvaluationRecord, ProvenEntry, RECEIPT_VERSION, ResultReceipt,
 };
 use sealwire_envelope::{
     Blob, Call, ComputeKeyId, EvaluationId, LogEvaluations, RegisterComputeKey, RetireComputeKey,
@@ -128,7 +131,45 @@ pub fn formats() -> Vec<Entry> {
         cbor("evaluation", &evaluations()),
         cbor("computed", &[computed]),
         cbor("opening_share", &[share]),
+        cbor("standing_job", &[standing_job()]),
+        cbor("evaluation_record", &evaluation_records()),
     ]
+}
+
+fn standing_job() -> StandingJob {
+    StandingJob {
+        version: COMPUTE_VERSION,
+        key: ComputeKeyId(digest("key")),
+        function: Function::Histogram,
+        topics: vec![topic("org1/pump/open"), topic("org2/pump/open")],
+        every_s: 300,
+        over_s: 70_000,
+        publish: topic("org1/pump/results"),
+    }
+}
+
+fn evaluation_records() -> Vec<EvaluationRecord> {
+    let at = BlockMoment {
+        height: 300,
+        time_ms: 1_700_000_300_000,
+    };
+    let all = evaluations().into_iter();
+    all.map(|evaluation| EvaluationRecord { evaluation, at })
+        .collect()
+}
+
+/// Receipts of results, over these proven entries.
+pub fn result_receipts(entries: &[ProvenEntry]) -> Entry {
+    let receipts: Vec<_> = entries
+        .iter()
+        .map(|entry| ResultReceipt {
+            version: RECEIPT_VERSION,
+            ciphertexts: ciphertexts(2),
+            evaluation: entry.clone(),
+            inputs: vec![entries.to_vec(), Vec::new()],
+        })
+        .collect();
+    cbor("result_receipt", &receipts)
 }
 
 /// The calls that carry them.

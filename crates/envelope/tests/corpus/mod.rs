@@ -409,6 +409,7 @@ fn receipts() -> Vec<Entry> {
                 .map(receipt)
                 .collect::<Vec<_>>(),
         ),
+        compute::result_receipts(&proven_entries()),
         cbor("package_record", &[package_record()]),
         cbor("record", &[record()]),
         cbor("manifest", &[manifest()]),

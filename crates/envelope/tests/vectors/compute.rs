@@ -3,10 +3,11 @@
 use sealwire_envelope::compute::{
     COMPUTE_VERSION, ComputeJob, ComputeKey, Computed, Evaluation, Form, Function, Holder,
     InputDigest, JobInput, OpeningShare, ParameterSet, ReadingBody, ReadingSpec, SharePart,
-    Sharing, SignedReading, Threshold, Weights, result_digest,
+    Sharing, SignedReading, Threshold, Weights, result_digest, service::StandingJob,
 };
 use sealwire_envelope::{
-    Blob, Call, ComputeKeyId, LogEvaluations, RegisterComputeKey, RetireComputeKey, encode,
+    Blob, Call, ComputeKeyId, LogEvaluations, RegisterComputeKey, RetireComputeKey, StandingId,
+    encode,
 };
 use sealwire_sm::{Domain, sm3};
 use serde_json::json;
@@ -175,6 +176,16 @@ pub fn formats() -> Examples {
             response: sm3(&[b"response"]).0,
         }],
     };
+    let standing = StandingJob {
+        version: COMPUTE_VERSION,
+        key: compute_key(false).id(),
+        function: Function::Mean,
+        topics: vec![topic()],
+        every_s: 300,
+        over_s: 3_600,
+        publish: "acme/press-7/mean".parse().expect("a topic"),
+    };
+    let (id, end_ms) = (StandingId(sm3(&[b"request"])), standing.last_end_ms(NOW_MS));
     examples([
         ("key", whole),
         ("key-shared", shared),
@@ -203,6 +214,16 @@ pub fn formats() -> Examples {
         ),
         ("computed", json!({"cbor": pinned(&computed)})),
         ("opening-share", json!({"cbor": pinned(&share)})),
+        (
+            "standing-job",
+            json!({
+                "cbor": pinned(&standing),
+                "standing": id,
+                "end_ms": end_ms,
+                "job": StandingJob::run_id(&id, end_ms),
+                "run": pinned(&standing.run(end_ms)),
+            }),
+        ),
     ])
 }
 

@@ -132,6 +132,7 @@ fn the_document_shows_the_vectors() {
         "compute/evaluation/cbor",
         "compute/evaluation/id",
         "compute/opening-share/cbor",
+        "compute/standing-job/cbor",
         "transaction/register-compute-key/body",
         "transaction/retire-compute-key/body",
         "transaction/log-evaluations/body",

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 pub mod calls;
+pub mod compute;
 pub mod scene;
 pub mod wire;
 

@@ -1,5 +1,6 @@
 //! `sealwire bench …`: what this machine can do, measured on the real services.
 
+pub mod compute;
 pub mod ledger;
 pub mod login;
 

@@ -1,7 +1,8 @@
 //! `sealwire demo`: a consortium of four organisations on this machine, each service a process of
-//! its own, with this machine as the first device.
+//! its own, with this machine as the first device, and a standing job over what it publishes encrypted.
 
 pub mod cluster;
+mod compute;
 pub mod devices;
 mod narrate;
 pub mod once;
@@ -56,7 +57,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
         (None, Some(dir)) => Home::new(Some(dir.path().join("home")))?,
         (None, None) => Home::new(None)?,
     };
-    let orgs = prepare(&home, out)?;
+    let orgs = prepare(&home, out, args.once)?;
     let nodes = orgs.iter().cloned().map(Part::Node);
     let gateways = orgs.iter().take(GATEWAYS).cloned().map(Part::Gateway);
     let parts: Vec<Part> = nodes.chain(gateways).collect();
@@ -83,7 +84,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
 }
 
 /// Makes the consortium unless it is there; says who is in it.
-fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
+fn prepare(home: &Home, out: Output, once: bool) -> Result<Vec<OrgId>> {
     if !home.genesis_path().exists() {
         let (mut orgs, mut ports) = (Vec::new(), Ports::default());
         for name in ORGS {
@@ -97,9 +98,9 @@ fn prepare(home: &Home, out: Output) -> Result<Vec<OrgId>> {
         };
         init::run(home, plan)?;
         for mut config in home.orgs_here()? {
-            // Small packages, soon: one sees them come.
+            // Small packages, soon: one sees them come. The story waits for them.
             config.package_messages = 250;
-            config.package_age_ms = 3_000;
+            config.package_age_ms = if once { 1_000 } else { 3_000 };
             home.write_org_config(&config)?;
         }
         out.note(format_args!(
@@ -161,6 +162,8 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
         machine,
         Source::Machine(Box::new(Machine::new())),
     ));
+    let meter = ClientId::new(org, "meter")?;
+    devices.spawn(compute::meter(home.clone(), out, meter));
     for (number, path) in args.csv.iter().enumerate() {
         let client = ClientId::new(org, &format!("replay-{}", number + 1))?;
         let source = Source::Replay(Replay::open(path)?);

@@ -111,6 +111,31 @@ fn sentence(event: &Event) -> Option<String> {
         }
         "retrieved" => format!("{} fetched package {}", text("client"), short("package")),
         "retrieval_refused" => format!("fetch refused to {}: {}", text("client"), text("reason")),
+        "computation_asked" => format!("{} asked for a {}", text("client"), text("function")),
+        "computed" => format!(
+            "evaluation {} over {} encrypted readings for {}",
+            short("evaluation"),
+            text("readings"),
+            text("client")
+        ),
+        "computation_recorded" => format!(
+            "evaluation {} recorded in block {}",
+            short("evaluation"),
+            text("height")
+        ),
+        "computation_refused" => {
+            format!("computation refused to {}: {}", text("client"), text("reason"))
+        }
+        "result_published" => format!(
+            "result of evaluation {} published on {}",
+            short("evaluation"),
+            text("topic")
+        ),
+        "runs_missed" => format!(
+            "{} run(s) of a standing job missed: {}",
+            text("runs"),
+            text("reason")
+        ),
         "ledger_refused" => format!("the ledger refused: {}", text("reason")),
         _ => return None,
     })

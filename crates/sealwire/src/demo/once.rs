@@ -4,7 +4,8 @@
 //! readings; device B (of the second) is refused; A grants; B subscribes and gets the other half,
 //! decrypted; the gateway packages and anchors all of them; B fetches the packages, checks one
 //! message's receipt against genesis alone and finds the byte that A sent; a flipped byte in the
-//! archive is noticed; A revokes, B's live subscription ends and its next fetch is refused; every
+//! archive is noticed; the gateway adds up readings of A and of a device C that it can't read, because
+//! B may ask for that, A opens the sum, and B computes it again; A revokes, B's live subscription ends and its next fetch is refused; every
 //! login is on the ledger.
 //!
 //! A step that fails ends the story: the later ones rest on it.
@@ -34,6 +35,7 @@ use crate::{
     cli::EnrolRole,
     demo::{
         cluster::wait_until_up,
+        compute,
         devices::{Machine, senml},
         tamper,
     },
@@ -164,6 +166,12 @@ impl Story {
         let mut subscription = self
             .step("B subscribes", subscribed(&b_session, &topic))
             .await?;
+        let encrypted = self
+            .step(
+                "A makes a compute key; A and C publish readings encrypted to it",
+                compute::encrypted(home, gateway, (&a_actor, &a_session), &b, &tag),
+            )
+            .await?;
         let rest = messages - messages / 2;
         let more = self
             .step("A publishes the rest", publish(&a_session, &topic, rest))
@@ -196,6 +204,22 @@ impl Story {
             tamper::flipped_byte_is_noticed(home, gateway, &b_actor, first).await
         })
         .await?;
+        let computed = self
+            .step(
+                "B has the gateway add up what it can't read",
+                compute::asked(&b_actor, gateway, &encrypted),
+            )
+            .await?;
+        self.step(
+            "A opens the sum, and it is the readings'",
+            compute::opened(&a_actor, &encrypted, &computed),
+        )
+        .await?;
+        self.step(
+            "B computes it again and finds the same bytes",
+            compute::verified(&b_actor, gateway, &computed),
+        )
+        .await?;
         self.step(
             "A revokes; B's live subscription ends",
             revoked(&owner, &topic, &b, &mut subscription),
@@ -216,7 +240,7 @@ impl Story {
     }
 }
 
-type Told<T> = Result<(T, String)>;
+pub type Told<T> = Result<(T, String)>;
 
 fn cast(orgs: &[OrgId], tag: &str) -> Told<(ClientId, ClientId, TopicName)> {
     let [first, second, ..] = orgs else {
@@ -298,7 +322,7 @@ async fn refused(session: &Session, topic: &TopicName) -> Told<()> {
 }
 
 /// Waits until the gateway has followed the ledger to `height`: it answers from what it has verified itself.
-async fn followed(home: &Home, gateway: &OrgId, height: u64) -> Result<()> {
+pub async fn followed(home: &Home, gateway: &OrgId, height: u64) -> Result<()> {
     let address = home.org_config(gateway)?.gateway_http;
     wait_until_up(&format!("http://{address}"), height, STEP_MAX).await
 }

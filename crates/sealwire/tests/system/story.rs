@@ -19,7 +19,7 @@ fn every_step_of_the_demo_holds() {
     assert_eq!(report["ok"], true);
     let steps = report["steps"].as_array().unwrap();
     assert!(
-        steps.len() >= 19 && steps.iter().all(|step| step["ok"] == true),
+        steps.len() >= 23 && steps.iter().all(|step| step["ok"] == true),
         "{text}"
     );
 }
