@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { sm2 as peer, sm3 as peerSm3, sm4 as peerSm4 } from "sm-crypto";
 import { sm4 as peerGcm } from "sm-crypto-v2";
 import { describe, expect, it } from "vitest";
@@ -21,7 +22,9 @@ const peerPublic = (key: SecretKey) => hex(key.publicKey.point.toBytes(false));
 describe("SM3", () => {
   it("matches GB/T 32905-2016 A.1 and A.2", () => {
     expect(hex(sm3(utf8("abc")))).toBe("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
-    expect(hex(sm3(utf8("abcd".repeat(16))))).toBe("debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732");
+    expect(hex(sm3(utf8("abcd".repeat(16))))).toBe(
+      "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732",
+    );
   });
 
   it("agrees with sm-crypto for every length around a block, in one piece or many", () => {
@@ -54,7 +57,9 @@ describe("SM2", () => {
         "b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa",
     );
     expect(verifyRaw(key.publicKey, utf8("message digest"), signature)).toBe(true);
-    expect(verifyRaw(key.publicKey, utf8("message digest"), signature, "TLSv1.3+GM+Cipher+Suite")).toBe(false);
+    expect(verifyRaw(key.publicKey, utf8("message digest"), signature, "TLSv1.3+GM+Cipher+Suite")).toBe(
+      false,
+    );
   });
 
   it("verifies sm-crypto's signatures, and sm-crypto verifies ours", () => {
@@ -175,7 +180,10 @@ describe("SM4", () => {
     for (let length = 0; length <= 50; length++) {
       const [plain, nonce, aad] = [sample("p", length), sample(`n ${length}`, 12), sample("a", length % 23)];
       const options = { mode: "gcm", iv: hex(nonce), associatedData: hex(aad), outputTag: true } as const;
-      const theirs = peerGcm.encrypt(plain, hex(key), { ...options, padding: "none" } as never) as unknown as {
+      const theirs = peerGcm.encrypt(plain, hex(key), {
+        ...options,
+        padding: "none",
+      } as never) as unknown as {
         output: string;
         tag: string;
       };

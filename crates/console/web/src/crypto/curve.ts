@@ -3,7 +3,7 @@
 // A public key is known by its 33 bytes (SEC1, compressed) and parsed once: parsing takes a square
 // root. The memory of parsed keys is bounded; it changes how long something takes, never what comes out.
 
-import { weierstrass, type WeierstrassPoint } from "@noble/curves/abstract/weierstrass.js";
+import { type WeierstrassPoint, weierstrass } from "@noble/curves/abstract/weierstrass.js";
 
 import { concat, fromNumber, hex, utf8 } from "./bytes";
 import { refuse, type Texts } from "./refusal";

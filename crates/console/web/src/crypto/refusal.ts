@@ -31,10 +31,6 @@ export function fill(text: string, values: Values): string {
 }
 
 /** The refusal that `texts` has under `code`. */
-export function refuse<T extends Texts>(
-  texts: T,
-  code: keyof T & string,
-  values: Values = {},
-): Refusal {
+export function refuse<T extends Texts>(texts: T, code: keyof T & string, values: Values = {}): Refusal {
   return new Refusal(code, fill(texts[code] ?? code, values), values);
 }

@@ -31,6 +31,7 @@ export const DOMAIN = {
   enrolment: "sealwire-enrolment-v1",
   authorisation: "sealwire-authorisation-v1",
   reading: "sealwire-reading-v1",
+  console: "sealwire-console-v1",
   vote: "sealwire-vote-v1",
 } as const;
 /** One of `DOMAIN`. */
@@ -135,7 +136,12 @@ export function verify(key: PublicKey, domain: Domain, message: Uint8Array, sign
 }
 
 /** Whether `key` signed `message` alone. */
-export function verifyRaw(key: PublicKey, message: Uint8Array, signature: Uint8Array, id = SIGNER_ID): boolean {
+export function verifyRaw(
+  key: PublicKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+  id = SIGNER_ID,
+): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false;
   const r = toNumber(signature.subarray(0, 32));
   const s = toNumber(signature.subarray(32));
@@ -160,7 +166,11 @@ export function seal(key: PublicKey, plain: Uint8Array, random: Random = browser
     const first = once.publicKey.point.toBytes(false);
     once.wipe();
     const check = sm3(shared.subarray(0, 32), plain, shared.subarray(32));
-    return concat(first, check, mask.map((byte, i) => byte ^ (plain[i] as number)));
+    return concat(
+      first,
+      check,
+      mask.map((byte, i) => byte ^ (plain[i] as number)),
+    );
   }
 }
 

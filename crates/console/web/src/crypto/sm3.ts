@@ -113,8 +113,14 @@ export function sm3(...parts: readonly Uint8Array[]): Uint8Array {
 export function hmacSm3(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const block = new Uint8Array(BLOCK_BYTES);
   block.set(key.length > BLOCK_BYTES ? sm3(key) : key);
-  const inner = sm3(block.map((byte) => byte ^ 0x36), ...parts);
-  const outer = sm3(block.map((byte) => byte ^ 0x5c), inner);
+  const inner = sm3(
+    block.map((byte) => byte ^ 0x36),
+    ...parts,
+  );
+  const outer = sm3(
+    block.map((byte) => byte ^ 0x5c),
+    inner,
+  );
   block.fill(0);
   return outer;
 }

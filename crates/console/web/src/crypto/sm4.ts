@@ -179,7 +179,10 @@ function counterMode(cipher: Sm4, nonce: Uint8Array, input: Uint8Array): Uint8Ar
 }
 
 function tag(cipher: Sm4, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): Uint8Array {
-  const ghash = new GHASH(cipher.encryptBlock(new Uint8Array(BLOCK_BYTES)), aad.length + text.length + BLOCK_BYTES);
+  const ghash = new GHASH(
+    cipher.encryptBlock(new Uint8Array(BLOCK_BYTES)),
+    aad.length + text.length + BLOCK_BYTES,
+  );
   const lengths = new Uint8Array(BLOCK_BYTES);
   const view = new DataView(lengths.buffer);
   view.setBigUint64(0, BigInt(aad.length) * 8n);

@@ -9,7 +9,7 @@
 // hostile bytes cost no more than their own length. With a trace it also says where each field lies.
 
 import { concat, equal, fromUtf8, utf8 } from "../crypto/bytes";
-import { type PublicKey, PUBLIC_KEY_BYTES, publicKey } from "../crypto/curve";
+import { PUBLIC_KEY_BYTES, type PublicKey, publicKey } from "../crypto/curve";
 import { Refusal, refuse, type Texts } from "../crypto/refusal";
 import { SIGNATURE_BYTES } from "../crypto/sm2";
 import { DIGEST_BYTES } from "../crypto/sm3";
@@ -342,7 +342,8 @@ export function struct<F extends Readonly<Record<string, Codec<any>>>>(fields: F
   return {
     read: (from) => {
       const count = from.length(MAJOR.array, "an array");
-      if (count > names.length) throw from.malformed(`an array of ${names.length} is needed, not of ${count}`);
+      if (count > names.length)
+        throw from.malformed(`an array of ${names.length} is needed, not of ${count}`);
       const value: Record<string, unknown> = {};
       codecs.forEach((codec, i) => {
         const name = names[i] as string;
@@ -351,7 +352,8 @@ export function struct<F extends Readonly<Record<string, Codec<any>>>>(fields: F
         else throw from.malformed(`an array of ${names.length} is needed, not of ${count}`);
       });
       const last = names[count - 1];
-      if (last !== undefined && value[last] === null) throw from.uncanonical("an absent last field is left out");
+      if (last !== undefined && value[last] === null)
+        throw from.uncanonical("an absent last field is left out");
       return value as Struct<F>;
     },
     write: (value, to) => {

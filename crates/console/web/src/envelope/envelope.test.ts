@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 
 import { concat, fromHex, hex, utf8 } from "../crypto/bytes";
@@ -7,7 +8,21 @@ import { flipped, vectors } from "../testing/vectors";
 import { voteOf } from "../verify/finality";
 import { leaf } from "../verify/merkle";
 import { finality, header, headerDigest } from "./block";
-import { type Codec, decode, encode, i64, list, optional, struct, text, u8, u16, u32, u64, variants } from "./cbor";
+import {
+  type Codec,
+  decode,
+  encode,
+  i64,
+  list,
+  optional,
+  struct,
+  text,
+  u8,
+  u16,
+  u32,
+  u64,
+  variants,
+} from "./cbor";
 import { chainId, genesisCodec, readGenesis, validatorsDigest } from "./genesis";
 import { requestHeader, tokenPassword } from "./login";
 import { inspectMessage, openMessage, SEQUENCE_END, sealMessage } from "./message";
@@ -84,7 +99,8 @@ describe("deterministic CBOR", () => {
       expect(decode(codec, "thing", fromHex(bytes), LIMIT)).toEqual(value);
     }
     for (const bad of ["8201f6", "830102f6", "8301f6f6"]) refused(codec, bad, "cbor.canonical");
-    for (const bad of ["80", "8401020304", "81f6", "8301f7f7", "a10102"]) refused(codec, bad, "cbor.malformed");
+    for (const bad of ["80", "8401020304", "81f6", "8301f7f7", "a10102"])
+      refused(codec, bad, "cbor.malformed");
   });
 
   it("refuses lengths without their bytes at once, and other forms", () => {
@@ -136,7 +152,9 @@ describe("genesis", () => {
   });
 
   it("refuses files that aren't one", () => {
-    const changed = (change: (value: Record<string, unknown> & { orgs: Record<string, unknown>[] }) => void) => {
+    const changed = (
+      change: (value: Record<string, unknown> & { orgs: Record<string, unknown>[] }) => void,
+    ) => {
       const value = JSON.parse(file());
       change(value);
       return () => readGenesis(utf8(JSON.stringify(value)));
@@ -151,14 +169,20 @@ describe("genesis", () => {
       [(g: { name?: string }) => delete g.name, "lacks 'name'"],
       [(g: { created_ms: unknown }) => (g.created_ms = -1), "created_ms must be a whole number"],
       [(g: { created_ms: unknown }) => (g.created_ms = "1"), "created_ms must be a whole number"],
-      [(g: { orgs: { org: string }[] }) => ((g.orgs[0] as { org: string }).org = "Acme"), "not an organisation"],
-      [(g: { orgs: { validator: string }[] }) => ((g.orgs[0] as { validator: string }).validator = "02"), "not an SM2 public key"],
+      [
+        (g: { orgs: { org: string }[] }) => ((g.orgs[0] as { org: string }).org = "Acme"),
+        "not an organisation",
+      ],
+      [
+        (g: { orgs: { validator: string }[] }) => ((g.orgs[0] as { validator: string }).validator = "02"),
+        "not an SM2 public key",
+      ],
     ] as const) {
       expect(changed(change as never)).toThrow(message);
     }
     for (const bad of ["", "[]", "null", "{", '"x"']) expect(() => readGenesis(utf8(bad))).toThrow("genesis");
     const twice = changed((g) => {
-      for (const one of g.orgs) one["validator"] = (g.orgs[0] as Record<string, unknown>)["validator"];
+      for (const one of g.orgs) one.validator = (g.orgs[0] as Record<string, unknown>).validator;
     });
     expect(twice).toThrow(JSON.parse(file()).orgs.length > 1 ? "same validator key" : "");
   });
@@ -233,16 +257,16 @@ describe("messages", () => {
 
   it("seal to the bytes of the vectors, and open", () => {
     for (const vector of Object.values<Record<string, string>>(messages)) {
-      const key = new SecretKey(fromHex(vector["secret_key"] as string));
-      const topicKey = fromHex(vector["topic_key"] as string);
-      const [topic, sender] = [vector["topic"] as string, vector["sender"] as string];
-      const of = { epoch: Number(vector["epoch"]), sender, sequence: BigInt(vector["sequence"] as string) };
-      const content = fromHex(vector["content"] as string);
-      const sealed = sealMessage(topic, of, topicKey, key, content, vector["content_type"] as string);
-      expect(hex(sealed)).toBe(vector["payload"]);
+      const key = new SecretKey(fromHex(vector.secret_key as string));
+      const topicKey = fromHex(vector.topic_key as string);
+      const [topic, sender] = [vector.topic as string, vector.sender as string];
+      const of = { epoch: Number(vector.epoch), sender, sequence: BigInt(vector.sequence as string) };
+      const content = fromHex(vector.content as string);
+      const sealed = sealMessage(topic, of, topicKey, key, content, vector.content_type as string);
+      expect(hex(sealed)).toBe(vector.payload);
       expect(inspectMessage(sealed)).toEqual(of);
       const opened = openMessage(topic, topicKey, sealed, (name) => (name === sender ? key.publicKey : null));
-      expect(opened).toEqual({ ...of, contentType: vector["content_type"], content });
+      expect(opened).toEqual({ ...of, contentType: vector.content_type, content });
     }
   });
 
@@ -253,16 +277,26 @@ describe("messages", () => {
     const key = new SecretKey(fromHex(vector.secret_key));
     const mine = () => key.publicKey;
     for (let i = 0; i < payload.length; i++) {
-      expect(() => openMessage(vector.topic, topicKey, flipped(payload, i), mine), `byte ${i}`).toThrow(/message|Sealwire/);
+      expect(() => openMessage(vector.topic, topicKey, flipped(payload, i), mine), `byte ${i}`).toThrow(
+        /message|Sealwire/,
+      );
     }
     expect(() => openMessage("acme/press-7/other", topicKey, payload, mine)).toThrow("doesn't open");
     expect(() => openMessage(vector.topic, flipped(topicKey, 0), payload, mine)).toThrow("doesn't open");
     const other = new SecretKey(new Uint8Array(32).fill(6)).publicKey;
-    expect(() => openMessage(vector.topic, topicKey, payload, () => other)).toThrow("isn't signed by acme.press-7");
+    expect(() => openMessage(vector.topic, topicKey, payload, () => other)).toThrow(
+      "isn't signed by acme.press-7",
+    );
     expect(() => openMessage(vector.topic, topicKey, payload, () => null)).toThrow("isn't signed");
     const header = { epoch: 0, sender: "acme.press-7", sequence: SEQUENCE_END };
     expect(() => sealMessage(vector.topic, header, topicKey, key, utf8("x"))).toThrow("out of range");
-    for (const bad of [utf8(""), utf8("{}"), fromHex("8340a040"), new Uint8Array(64).fill(0xff), concat(payload, utf8("x"))]) {
+    for (const bad of [
+      utf8(""),
+      utf8("{}"),
+      fromHex("8340a040"),
+      new Uint8Array(64).fill(0xff),
+      concat(payload, utf8("x")),
+    ]) {
       expect(() => inspectMessage(bad)).toThrow("isn't a Sealwire message");
     }
   });

@@ -75,11 +75,11 @@ function parse(json: Uint8Array): Genesis {
   try {
     const file = object(value, "genesis", ["version", "name", "created_ms", "block_interval_ms", "orgs"]);
     return {
-      version: Number(whole(file["version"], "version", 255)),
-      name: string(file["name"], "name"),
-      created_ms: whole(file["created_ms"], "created_ms"),
-      block_interval_ms: whole(file["block_interval_ms"], "block_interval_ms"),
-      orgs: array(file["orgs"], "orgs").map(parseOrg),
+      version: Number(whole(file.version, "version", 255)),
+      name: string(file.name, "name"),
+      created_ms: whole(file.created_ms, "created_ms"),
+      block_interval_ms: whole(file.block_interval_ms, "block_interval_ms"),
+      orgs: array(file.orgs, "orgs").map(parseOrg),
     };
   } catch (error) {
     if (error instanceof Refusal) throw wrong(error.message);
@@ -89,14 +89,14 @@ function parse(json: Uint8Array): Genesis {
 
 function parseOrg(value: unknown): OrgGenesis {
   const file = object(value, "organisation", ["org", "root_cert_der", "validator", "certificates"]);
-  const name = string(file["org"], "org");
+  const name = string(file.org, "org");
   const rule = orgRule(name);
   if (rule !== null) throw field(`'${name.slice(0, 80)}' is not ${rule}`);
   return {
     org: name,
-    root_cert_der: fromHex(string(file["root_cert_der"], "root_cert_der")),
-    validator: publicKey(fromHex(string(file["validator"], "validator"))),
-    certificates: array(file["certificates"], "certificates").map((one) => fromHex(string(one, "certificates"))),
+    root_cert_der: fromHex(string(file.root_cert_der, "root_cert_der")),
+    validator: publicKey(fromHex(string(file.validator, "validator"))),
+    certificates: array(file.certificates, "certificates").map((one) => fromHex(string(one, "certificates"))),
   };
 }
 
@@ -106,7 +106,8 @@ function field(detail: string): Refusal {
 
 /** An object with exactly these members. */
 function object(value: unknown, what: string, names: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw field(`${what} must be an object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw field(`${what} must be an object`);
   const unknown = Object.keys(value).find((name) => !names.includes(name));
   if (unknown !== undefined) throw field(`${what} has an unknown field '${unknown.slice(0, 80)}'`);
   const missing = names.find((name) => !Object.hasOwn(value, name));

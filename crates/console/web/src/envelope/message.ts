@@ -20,7 +20,20 @@ import { refuse, type Texts } from "../crypto/refusal";
 import { DOMAIN, type SecretKey, verify } from "../crypto/sm2";
 import { sm3 } from "../crypto/sm3";
 import { gcmOpen, gcmSeal } from "../crypto/sm4";
-import { blob, bytes, type Codec, decode, encode, Reader, signature, struct, text, u32, u64, Writer } from "./cbor";
+import {
+  blob,
+  bytes,
+  type Codec,
+  decode,
+  encode,
+  Reader,
+  signature,
+  struct,
+  text,
+  u32,
+  u64,
+  Writer,
+} from "./cbor";
 import { client, topic as topicCodec } from "./names";
 
 /** Texts of this module's refusals. */
@@ -76,13 +89,16 @@ const integer: Codec<number> = {
 };
 
 /** A map of these labels, in this order, inside a byte string (RFC 9052 §3). */
-function headers<T extends readonly unknown[]>(entries: { [I in keyof T]: readonly [number, Codec<T[I]>] }): Codec<T> {
+function headers<T extends readonly unknown[]>(
+  entries: { [I in keyof T]: readonly [number, Codec<T[I]>] },
+): Codec<T> {
   const list = entries as readonly (readonly [number, Codec<unknown>])[];
   return {
     read: (outer) => {
       const inner = blob.read(outer);
       const from = new Reader(inner, outer.what);
-      if (from.length(MAP, "a map") !== list.length) throw from.malformed(`a map of ${list.length} is needed`);
+      if (from.length(MAP, "a map") !== list.length)
+        throw from.malformed(`a map of ${list.length} is needed`);
       const values = list.map(([name, codec]) => {
         label(from, name);
         return codec.read(from);
@@ -136,7 +152,8 @@ export function sealMessage(
   contentType = CONTENT_TYPE_DEFAULT,
 ): Uint8Array {
   const { sequence } = header;
-  if (sequence < 0n || sequence >= SEQUENCE_END) throw refuse(MESSAGE_TEXTS, "message.sequence", { sequence });
+  if (sequence < 0n || sequence >= SEQUENCE_END)
+    throw refuse(MESSAGE_TEXTS, "message.sequence", { sequence });
   const inner = [ALG_SM2, contentType] as const;
   const plain = encode(sign1, {
     protected: inner,

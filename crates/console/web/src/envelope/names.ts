@@ -28,9 +28,15 @@ export function clientRule(name: string): string | null {
 
 function sound(name: string): boolean {
   const length = utf8(name).length;
-  const printable = !/[\u0000-\u001f\u007f-\u009f]/.test(name);
+  const printable = !/\p{Cc}/u.test(name);
   const levels = name.split("/").length;
-  return length >= 1 && length <= TOPIC_MAX_BYTES && !name.startsWith("$") && printable && levels <= TOPIC_MAX_LEVELS;
+  return (
+    length >= 1 &&
+    length <= TOPIC_MAX_BYTES &&
+    !name.startsWith("$") &&
+    printable &&
+    levels <= TOPIC_MAX_LEVELS
+  );
 }
 
 /** Null if it is a topic's name, else what would be. */
@@ -41,7 +47,9 @@ export function topicRule(name: string): string | null {
 /** Null if it is a topic filter, else what would be. */
 export function filterRule(name: string): string | null {
   const levels = name.split("/");
-  const wildcards = levels.every((level, i) => level === "+" || (level === "#" && i === levels.length - 1) || !/[+#]/.test(level));
+  const wildcards = levels.every(
+    (level, i) => level === "+" || (level === "#" && i === levels.length - 1) || !/[+#]/.test(level),
+  );
   return sound(name) && wildcards ? null : FILTER_RULE;
 }
 

@@ -109,7 +109,14 @@ const packageRecord = struct({ anchor, at: moment, transaction: u32 });
 /** What the state holds under `packageKey`. */
 export type PackageRecord = Decoded<typeof packageRecord>;
 
-const archivedRecord = struct({ version: u8, topic, sender: client, received_ms: u64, qos: u8, payload: blob });
+const archivedRecord = struct({
+  version: u8,
+  topic,
+  sender: client,
+  received_ms: u64,
+  qos: u8,
+  payload: blob,
+});
 /** One message as the gateway received it. */
 export type ArchivedRecord = Decoded<typeof archivedRecord>;
 

@@ -5,22 +5,22 @@ import { compare, concat, hex, u64, utf8 } from "../crypto/bytes";
 import { DOMAIN, SecretKey } from "../crypto/sm2";
 import { sm3 } from "../crypto/sm3";
 import { type Finality, type Header, headerDigest } from "../envelope/block";
+import * as cbor from "../envelope/cbor";
 import { type Decoded, encode, list, struct, u8, u64 as u64Codec } from "../envelope/cbor";
 import { chainId, type Genesis, validatorsDigest } from "../envelope/genesis";
+import { client, topic } from "../envelope/names";
 import {
   type Anchor,
   keyDigest,
-  packageKey,
   type ProvenEntry,
+  packageKey,
   provenEntry,
   type Receipt,
   receiptCodec,
   stateEntry,
 } from "../envelope/receipt";
-import * as cbor from "../envelope/cbor";
-import { client, topic } from "../envelope/names";
-import { leaf, node } from "../verify/merkle";
 import { voteOf } from "../verify/finality";
+import { leaf, node } from "../verify/merkle";
 import { varint } from "../verify/varint";
 
 /** A key that follows from a name, as the Rust tests make theirs. */
@@ -96,7 +96,15 @@ export function stateOf(key: Uint8Array, value: Uint8Array) {
   const peak = sm3(u64(0n), operation);
   const grafted = sm3(Uint8Array.of(0, 1), u64(1n), peak);
   const root = sm3(ops_root, grafted, u64(1n), sm3(chunk));
-  const proof = { location: 0n, leaves: 1n, inactive_peaks: 0n, chunk, partial_chunk: sm3(chunk), ops_root, digests: [] };
+  const proof = {
+    location: 0n,
+    leaves: 1n,
+    inactive_peaks: 0n,
+    chunk,
+    partial_chunk: sm3(chunk),
+    ops_root,
+    digests: [],
+  };
   const inclusion = { kind: "inclusion", content: { proof: { operation: proof, next_key: id } } } as const;
   const absence = {
     kind: "exclusion",

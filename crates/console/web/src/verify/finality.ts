@@ -58,7 +58,8 @@ export function validatorsOf(genesis: Genesis): Validators {
 export function checkHeaders(validators: Validators, headers: readonly Header[]): Header {
   const [first] = headers;
   const count = headers.length;
-  if (!first || count > HEADERS_MAX) throw refuse(FAILED_TEXTS, "finality.headers", { count, most: HEADERS_MAX });
+  if (!first || count > HEADERS_MAX)
+    throw refuse(FAILED_TEXTS, "finality.headers", { count, most: HEADERS_MAX });
   for (const header of headers) checkHeader(validators, header);
   for (let i = 1; i < count; i++) checkLink(headers[i - 1] as Header, headers[i] as Header);
   return first;

@@ -20,7 +20,13 @@ import { compare, concat, equal, hex, u64 } from "../crypto/bytes";
 import { refuse } from "../crypto/refusal";
 import { sm3 } from "../crypto/sm3";
 import { encode } from "../envelope/cbor";
-import { type Exclusion, type Inclusion, keyDigest, type OperationProof, stateEntry } from "../envelope/receipt";
+import {
+  type Exclusion,
+  type Inclusion,
+  keyDigest,
+  type OperationProof,
+  stateEntry,
+} from "../envelope/receipt";
 import { bitLength, ones } from "./merkle";
 import { FAILED_TEXTS } from "./texts";
 import { varint } from "./varint";
@@ -38,7 +44,12 @@ const COMMIT = Uint8Array.of(0xd3);
 const ROOT_DOMAIN = Uint8Array.of(0, 1);
 
 /** Checks that the state under `root` holds exactly `value` under `key`. Throws `state.*`. */
-export function verifyInclusion(root: Uint8Array, key: Uint8Array, value: Uint8Array, proof: Inclusion): void {
+export function verifyInclusion(
+  root: Uint8Array,
+  key: Uint8Array,
+  value: Uint8Array,
+  proof: Inclusion,
+): void {
   const stored = encode(stateEntry, { key, value });
   verifyOperation(root, update(keyDigest(key), stored, proof.next_key), proof.operation);
 }
@@ -88,7 +99,8 @@ function verifyOperation(root: Uint8Array, operation: Uint8Array, proof: Operati
   if (leaves > LEAVES_MAX) throw refuse(FAILED_TEXTS, "state.leaves", { leaves });
   if (location >= leaves) throw refuse(FAILED_TEXTS, "state.location", { location, leaves });
   const bit = Number(location % CHUNK_OPERATIONS);
-  if ((((chunk[bit >> 3] as number) >> (bit & 7)) & 1) === 0) throw refuse(FAILED_TEXTS, "state.inactive", { location });
+  if ((((chunk[bit >> 3] as number) >> (bit & 7)) & 1) === 0)
+    throw refuse(FAILED_TEXTS, "state.inactive", { location });
   checkLastChunk(proof);
   const layout = layoutOf(proof);
   const grafted = foldRoot(proof, layout, climb(operation, proof, layout));
@@ -182,7 +194,13 @@ function foldRoot(proof: OperationProof, layout: Layout, own: Uint8Array): Uint8
   const forward = Math.max(1, inactive);
   const front = peaks.slice(0, forward).reduce((acc, peak) => sm3(acc, peak));
   const rest = peaks.slice(forward);
-  const folded = rest.length === 0 ? front : sm3(front, rest.reduceRight((bag, peak) => sm3(peak, bag)));
+  const folded =
+    rest.length === 0
+      ? front
+      : sm3(
+          front,
+          rest.reduceRight((bag, peak) => sm3(peak, bag)),
+        );
   const counted = layout.inactive === 0 ? [] : [u64(proof.inactive_peaks)];
   return sm3(ROOT_DOMAIN, u64(proof.leaves), ...counted, folded);
 }

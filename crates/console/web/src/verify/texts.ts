@@ -7,14 +7,17 @@ export const HELD_TEXTS = {
   "held.format": "version {version}, {bytes} bytes in the one encoding",
   "held.genesis": "chain {chain}, {validators} validators, {quorum} must sign",
   "held.headers": "block {block} of height {height} belongs to the chain",
-  "held.headers.linked": "block {block} of height {height} belongs to the chain, and {above} more lead up to the certified one",
+  "held.headers.linked":
+    "block {block} of height {height} belongs to the chain, and {above} more lead up to the certified one",
   "held.certificate": "{signers} signed: {count} of {validators} validators, {quorum} are needed",
   "held.state": "state {root} holds {bytes} bytes under the key",
   "held.state.absent": "state {root} holds nothing under the key",
-  "held.anchor": "package {package} of topic {topic} with {count} records, anchored by {gateway} at height {height}",
+  "held.anchor":
+    "package {package} of topic {topic} with {count} records, anchored by {gateway} at height {height}",
   "held.path": "record {record} is number {index} of {count} under root {root}",
   "held.record": "received from {sender} at {received_ms} ms, {payload_bytes} bytes",
-  "held.message": "{sender} signed the content ({content_type}, {content_bytes} bytes), number {sequence} of key epoch {epoch}",
+  "held.message":
+    "{sender} signed the content ({content_type}, {content_bytes} bytes), number {sequence} of key epoch {epoch}",
 } as const satisfies Texts;
 
 /** Texts of steps that failed. */
@@ -24,10 +27,12 @@ export const FAILED_TEXTS = {
   "genesis.pin": "the pinned chain id isn't 64 hexadecimal digits",
   "finality.chain": "the header of height {height} belongs to chain {found}, not to {expected}",
   "finality.version": "the header of height {height} has version {found}, known is {known}",
-  "finality.validators": "the header of height {height} is under validator set {found}, genesis has {expected}",
+  "finality.validators":
+    "the header of height {height} is under validator set {found}, genesis has {expected}",
   "finality.headers": "{count} headers were given, there must be 1 to {most}",
   "finality.link": "the header of height {height} doesn't follow the one of height {before}: its {what}",
-  "finality.subject": "the certificate is for another block than the one of height {height}: its {what} differs",
+  "finality.subject":
+    "the certificate is for another block than the one of height {height}: its {what} differs",
   "finality.bitmap": "the certificate's bitmap of {bytes} bytes doesn't fit {validators} validators",
   "finality.signatures": "the certificate has {signatures} signatures for {signers} signers",
   "finality.quorum": "{signers} of {validators} validators signed, {quorum} are needed",
@@ -45,10 +50,13 @@ export const FAILED_TEXTS = {
   "state.root": "the proof leads to state root {computed}, not to {expected}",
   "state.contradiction": "the document gives a value and a proof that there is none, or the other way round",
   "anchor.absent": "the receipt proves that its package is absent from the ledger",
-  "anchor.key": "the proven entry isn't the anchor of a package: it lies under another key than its package's",
-  "anchor.height": "the proven entry isn't the anchor of a package: it says that it was written after the block whose state holds it",
+  "anchor.key":
+    "the proven entry isn't the anchor of a package: it lies under another key than its package's",
+  "anchor.height":
+    "the proven entry isn't the anchor of a package: it says that it was written after the block whose state holds it",
   "anchor.malformed": "the proven entry isn't the anchor of a package: {detail}",
-  "path.index": "the record isn't where the receipt says: index {index} isn't below the number of records, {count}",
+  "path.index":
+    "the record isn't where the receipt says: index {index} isn't below the number of records, {count}",
   "path.size": "{count} records are more than a package may have ({most})",
   "path.length": "the path for record {index} of {count} has {expected} nodes, {found} were given",
   "path.root": "the path leads to root {computed}, not to {expected}",
@@ -59,5 +67,5 @@ export const FAILED_TEXTS = {
   "message.refused": "{detail}",
   "message.certificate": "the proven entry isn't the certificate of {sender}: {detail}",
   "message.sender": "the message is by {found}, the record by {expected}",
-  "internal": "the verifier stopped at an error of its own: {detail}",
+  internal: "the verifier stopped at an error of its own: {detail}",
 } as const satisfies Texts;

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 
 import { concat, fromHex, hex, utf8 } from "../crypto/bytes";
@@ -78,16 +79,29 @@ describe("state proofs of the real store", () => {
     }
   });
 
-  it("don't hold with any byte flipped, under another root, for another key or value", { timeout: 120_000 }, () => {
+  it("don't hold with any byte flipped, under another root, for another key or value", {
+    timeout: 120_000,
+  }, () => {
     for (const { key, proof, root: stateRoot, value, what } of states) {
-      const parts = [fromHex(stateRoot), fromHex(key), value === null ? null : fromHex(value), fromHex(proof)] as const;
+      const parts = [
+        fromHex(stateRoot),
+        fromHex(key),
+        value === null ? null : fromHex(value),
+        fromHex(proof),
+      ] as const;
       for (let i = 0; i < parts[3].length; i++) {
-        expect(() => check(parts[0], parts[1], parts[2], flipped(parts[3], i)), `${what}, byte ${i}`).toThrow();
+        expect(
+          () => check(parts[0], parts[1], parts[2], flipped(parts[3], i)),
+          `${what}, byte ${i}`,
+        ).toThrow();
       }
       expect(() => check(flipped(parts[0], 0), parts[1], parts[2], parts[3]), what).toThrow();
       if (parts[2]) {
         expect(() => check(parts[0], flipped(parts[1], 0), parts[2], parts[3]), what).toThrow();
-        expect(() => check(parts[0], parts[1], concat(parts[2] as Uint8Array, utf8("x")), parts[3]), what).toThrow();
+        expect(
+          () => check(parts[0], parts[1], concat(parts[2] as Uint8Array, utf8("x")), parts[3]),
+          what,
+        ).toThrow();
       }
     }
   });
@@ -104,12 +118,14 @@ describe("a receipt that Rust wrote", () => {
   });
 
   it("shows the bytes that each step worked on", () => {
-    const shown = Object.fromEntries(verifyReceipt(receipt, trust).steps.map((step) => [step.name, step.shown]));
+    const shown = Object.fromEntries(
+      verifyReceipt(receipt, trust).steps.map((step) => [step.name, step.shown]),
+    );
     const labels = (name: StepName) => shown[name]?.map(({ label }) => label);
     expect(labels("genesis")).toEqual(["chain", "validators", ...Array(4).fill("validator")]);
     expect(labels("certificate")).toEqual(["block", "vote", "signature", "signature", "signature"]);
     expect(labels("path")?.filter((label) => label === "node").length).toBe(readReceipt(receipt).path.length);
-    expect(shown["path"]?.at(-1)?.hex).toBe(shown["path"]?.at(-2)?.hex);
+    expect(shown.path?.at(-1)?.hex).toBe(shown.path?.at(-2)?.hex);
   });
 
   it("fails with any single byte flipped, and never stops otherwise", { timeout: 300_000 }, () => {
@@ -140,7 +156,11 @@ describe("a receipt that Rust wrote", () => {
     expect(verifyReceipt(receipt, { genesis: renamed }).failed?.code).toBe("finality.chain");
     const pinned = verifyReceipt(receipt, { genesis, pinned: "00".repeat(32) });
     expect(pinned.failed?.code).toBe("genesis.pinned");
-    expect(pinned.steps.map(({ status }) => status)).toEqual(["held", "failed", ...Array(6).fill("not-reached")]);
+    expect(pinned.steps.map(({ status }) => status)).toEqual([
+      "held",
+      "failed",
+      ...Array(6).fill("not-reached"),
+    ]);
     expect(verifyReceipt(receipt, { genesis, pinned: "abc" }).failed?.code).toBe("genesis.pin");
     expect(verifyReceipt(receipt, { genesis: utf8("{}") }).failed?.name).toBe("genesis");
   });
@@ -176,7 +196,8 @@ describe("a receipt made on paper", () => {
     const copy = (value: unknown): unknown => {
       if (value instanceof Uint8Array) return value.slice();
       if (Array.isArray(value)) return value.map(copy);
-      const plain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+      const plain =
+        typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
       if (!plain || "point" in (value as object)) return value;
       return Object.fromEntries(Object.entries(value as object).map(([name, part]) => [name, copy(part)]));
     };
@@ -209,7 +230,11 @@ describe("a receipt made on paper", () => {
       ["state root", "headers", (r) => flip(r.anchor.finality.headers[0]?.state_root)],
       ["time", "headers", (r) => ((r.anchor.finality.headers[0] as { time_ms: bigint }).time_ms += 1n)],
       ["chain", "headers", (r) => flip(r.anchor.finality.headers[0]?.chain)],
-      ["header version", "headers", (r) => ((r.anchor.finality.headers[0] as { version: number }).version = 2)],
+      [
+        "header version",
+        "headers",
+        (r) => ((r.anchor.finality.headers[0] as { version: number }).version = 2),
+      ],
       ["validators", "headers", (r) => flip(r.anchor.finality.headers[0]?.validators)],
       ["no headers", "headers", (r) => r.anchor.finality.headers.splice(0)],
       ["a header left out", "headers", (r) => r.anchor.finality.headers.splice(1, 1)],
@@ -219,7 +244,11 @@ describe("a receipt made on paper", () => {
       ["a signature less", "certificate", (r) => r.anchor.finality.finality.signatures.pop()],
       ["signatures swapped", "certificate", (r) => r.anchor.finality.finality.signatures.reverse()],
       ["a signer more", "certificate", (r) => (r.anchor.finality.finality.signers = Uint8Array.of(15))],
-      ["a signer that isn't", "certificate", (r) => (r.anchor.finality.finality.signers = Uint8Array.of(0x16))],
+      [
+        "a signer that isn't",
+        "certificate",
+        (r) => (r.anchor.finality.finality.signers = Uint8Array.of(0x16)),
+      ],
       ["a longer bitmap", "certificate", (r) => (r.anchor.finality.finality.signers = Uint8Array.of(7, 0))],
       ["view", "certificate", (r) => (r.anchor.finality.finality.view += 1n)],
       ["epoch", "certificate", (r) => (r.anchor.finality.finality.epoch += 1n)],
@@ -241,7 +270,10 @@ describe("a receipt made on paper", () => {
       const [header] = receipt.anchor.finality.headers;
       const quorum = receipt.anchor.finality.finality.signatures.length;
       expect(quorum * 3).toBeGreaterThan(organisations * 2);
-      const fewer = some.certify(header as never, Array.from({ length: quorum - 1 }, (_, i) => i));
+      const fewer = some.certify(
+        header as never,
+        Array.from({ length: quorum - 1 }, (_, i) => i),
+      );
       const anchor = { ...receipt.anchor, finality: { ...receipt.anchor.finality, finality: fewer } };
       const report = verifyReceipt(receiptBytes({ ...receipt, anchor }), genesisFile);
       expect(report.failed?.code).toBe("finality.quorum");
@@ -252,13 +284,19 @@ describe("a receipt made on paper", () => {
     const records = paperRecords(3);
     const anchor = anchorOf(records, records.map(recordBytes));
     const good = paper.receipt(records, 1);
-    const proving = (key: Uint8Array, value: Uint8Array) => receiptBytes({ ...good, anchor: paper.entry(key, value) });
+    const proving = (key: Uint8Array, value: Uint8Array) =>
+      receiptBytes({ ...good, anchor: paper.entry(key, value) });
     const code = (bytes: Uint8Array) => verifyReceipt(bytes, own).failed?.code;
     expect(code(proving(packageKey(sm3(utf8("other"))), packageRecordBytes(anchor)))).toBe("anchor.key");
     expect(code(proving(packageKey(anchor.package), packageRecordBytes(anchor, 11n)))).toBe("anchor.height");
     expect(code(proving(packageKey(anchor.package), Uint8Array.of(0x83)))).toBe("anchor.malformed");
     const other = stateOf(utf8("another key"), utf8("value"));
-    const absent = { ...good.anchor, value: null, proof: other.absence, finality: paper.finalise(other.root) };
+    const absent = {
+      ...good.anchor,
+      value: null,
+      proof: other.absence,
+      finality: paper.finalise(other.root),
+    };
     expect(code(receiptBytes({ ...good, anchor: absent }))).toBe("anchor.absent");
     const both = { ...good.anchor, proof: other.absence, finality: paper.finalise(other.root) };
     expect(code(receiptBytes({ ...good, anchor: both }))).toBe("state.contradiction");
@@ -308,7 +346,8 @@ describe("proven entries", () => {
 
   it("fail with any byte flipped", { timeout: 120_000 }, () => {
     const bytes = fromHex(vector.absence);
-    for (let i = 0; i < bytes.length; i++) expect(verifyEntry(flipped(bytes, i), trust).holds, `byte ${i}`).toBe(false);
+    for (let i = 0; i < bytes.length; i++)
+      expect(verifyEntry(flipped(bytes, i), trust).holds, `byte ${i}`).toBe(false);
   });
 
   it("prove who signed a message", () => {
@@ -316,7 +355,13 @@ describe("proven entries", () => {
     const topicKey = new Uint8Array(16).fill(9);
     const header = { epoch: 0, sender: "org001.pump", sequence: 5n };
     const payload = sealMessage("org001/pump/pressure", header, topicKey, device, utf8("[]"));
-    const receiptOf = (content: Uint8Array) => receiptBytes(paper.receipt(paperRecords(2, () => content), 1));
+    const receiptOf = (content: Uint8Array) =>
+      receiptBytes(
+        paper.receipt(
+          paperRecords(2, () => content),
+          1,
+        ),
+      );
     const certificate = (client: string, key: Uint8Array, der = utf8("a certificate")) =>
       entryBytes(paper.entry(certificateKey(sm3(utf8("a certificate"))), certificateValue(client, key, der)));
     const good = certificate("org001.pump", device.publicKey.bytes);
@@ -331,10 +376,12 @@ describe("proven entries", () => {
     expect(code({ topicKey: flipped(topicKey, 3), certificate: good })).toBe("message.refused");
     expect(code({ topicKey, certificate: good }, utf8("plain"))).toBe("message.refused");
     expect(code({ topicKey, certificate: flipped(good, 50) })).toBe("message.certificate");
-    expect(code({ topicKey, certificate: certificate("org001.other", device.publicKey.bytes) })).toBe("message.certificate");
-    expect(code({ topicKey, certificate: certificate("org001.pump", device.publicKey.bytes, utf8("other")) })).toBe(
+    expect(code({ topicKey, certificate: certificate("org001.other", device.publicKey.bytes) })).toBe(
       "message.certificate",
     );
+    expect(
+      code({ topicKey, certificate: certificate("org001.pump", device.publicKey.bytes, utf8("other")) }),
+    ).toBe("message.certificate");
     const impostor = certificate("org001.pump", keyOf("impostor").publicKey.bytes);
     expect(code({ topicKey, certificate: impostor })).toBe("message.refused");
   });

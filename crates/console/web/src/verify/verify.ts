@@ -18,17 +18,19 @@ import {
   type Anchor,
   type ArchivedRecord,
   keyDigest,
-  packageKey,
   type ProvenEntry,
+  packageKey,
+  provenEntryBytes,
+  RECEIPT_VERSION,
   readArchivedRecord,
   readPackageRecord,
+  readProvenEntries,
   readProvenEntry,
   readReceipt,
-  RECEIPT_VERSION,
 } from "../envelope/receipt";
 import { checkCertificate, checkHeaders, type Validators, validatorsOf, voteOf } from "./finality";
 import { leaf, verifyPath } from "./merkle";
-import { type Report, report, STEPS, type Show, type StepName, type Trail } from "./report";
+import { type Report, report, type Show, STEPS, type StepName, type Trail } from "./report";
 import { verifyAbsence, verifyInclusion } from "./state";
 import { FAILED_TEXTS } from "./texts";
 
@@ -89,7 +91,11 @@ const ENTRY_STEPS: readonly StepName[] = ["format", "genesis", "headers", "certi
 const RECEIPT_STEPS: readonly StepName[] = STEPS.filter((name) => name !== "message");
 
 /** Verifies a receipt; with `keys` also that its content is signed by its sender. Never throws. */
-export function verifyReceipt(receipt: Uint8Array, trust: Trust, keys?: MessageKeys): Report<VerifiedReceipt> {
+export function verifyReceipt(
+  receipt: Uint8Array,
+  trust: Trust,
+  keys?: MessageKeys,
+): Report<VerifiedReceipt> {
   return report(keys ? STEPS : RECEIPT_STEPS, (trail) => {
     const read = trail.step("format", () => {
       const value = readReceipt(receipt);
@@ -127,6 +133,11 @@ export function verifyEntry(bytes: Uint8Array, trust: Trust): Report<VerifiedEnt
   });
 }
 
+/** Verifies what `/v1/proofs` answers, entry by entry. Never throws but for bytes that are no such list. */
+export function verifyEntries(bytes: Uint8Array, trust: Trust): Report<VerifiedEntry>[] {
+  return readProvenEntries(bytes).map((entry) => verifyEntry(provenEntryBytes(entry), trust));
+}
+
 /** Where each field of a receipt lies, outer fields after their parts. Throws `cbor.*`. */
 export function receiptSpans(receipt: Uint8Array): Span[] {
   const spans: Span[] = [];
@@ -135,7 +146,8 @@ export function receiptSpans(receipt: Uint8Array): Span[] {
 }
 
 function checkVersion(found: number): void {
-  if (found !== RECEIPT_VERSION) throw refuse(FAILED_TEXTS, "format.version", { found, known: RECEIPT_VERSION });
+  if (found !== RECEIPT_VERSION)
+    throw refuse(FAILED_TEXTS, "format.version", { found, known: RECEIPT_VERSION });
 }
 
 /** The steps from genesis to the entry. */
@@ -177,7 +189,11 @@ function genesisStep({ genesis, pinned }: Trust, show: Show) {
     throw refuse(FAILED_TEXTS, "genesis.pinned", { found: chain, pinned: pinned.toLowerCase() });
   }
   const { members, quorum } = validators;
-  return { code: "held.genesis" as const, values: { chain, validators: members.length, quorum }, value: validators };
+  return {
+    code: "held.genesis" as const,
+    values: { chain, validators: members.length, quorum },
+    value: validators,
+  };
 }
 
 function headersStep(validators: Validators, headers: readonly Header[], show: Show) {
@@ -223,7 +239,13 @@ function anchorStep(entry: VerifiedEntry, show: Show) {
   return { code: "held.anchor" as const, values, value };
 }
 
-function pathStep(record: Uint8Array, index: bigint, path: readonly Uint8Array[], anchor: Anchor, show: Show) {
+function pathStep(
+  record: Uint8Array,
+  index: bigint,
+  path: readonly Uint8Array[],
+  anchor: Anchor,
+  show: Show,
+) {
   const start = leaf(record);
   show("record", sm3(record));
   show("leaf", start);
@@ -240,7 +262,8 @@ function recordStep(bytes: Uint8Array, anchor: Anchor, show: Show) {
   show("record", bytes);
   const value = reading("record.malformed", () => readArchivedRecord(bytes));
   const { topic, sender, received_ms, payload } = value;
-  if (topic !== anchor.topic) throw refuse(FAILED_TEXTS, "record.topic", { found: topic, expected: anchor.topic });
+  if (topic !== anchor.topic)
+    throw refuse(FAILED_TEXTS, "record.topic", { found: topic, expected: anchor.topic });
   if (!anchor.clients.includes(sender)) throw refuse(FAILED_TEXTS, "record.sender", { sender });
   if (received_ms < anchor.from_ms || received_ms > anchor.to_ms) {
     throw refuse(FAILED_TEXTS, "record.time", { received_ms });
@@ -265,7 +288,8 @@ function messageStep(record: ArchivedRecord, trust: Trust, keys: MessageKeys, sh
   const opened = reading("message.refused", () =>
     openMessage(record.topic, keys.topicKey, record.payload, (name) => (name === sender ? key : null)),
   );
-  if (opened.sender !== sender) throw refuse(FAILED_TEXTS, "message.sender", { found: opened.sender, expected: sender });
+  if (opened.sender !== sender)
+    throw refuse(FAILED_TEXTS, "message.sender", { found: opened.sender, expected: sender });
   show("key", key.bytes, sender);
   show("content", opened.content);
   const { sequence, epoch, contentType, content } = opened;
