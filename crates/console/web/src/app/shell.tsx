@@ -10,7 +10,6 @@ import { LANGUAGES, type Language, speak } from "@/i18n";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import * as format from "@/lib/format";
-import { IconButton } from "@/ui/button";
 import { Mark } from "@/ui/mark";
 import { Menu, MenuHead, MenuItem, MenuLine } from "@/ui/menu";
 import { Dot, Note } from "@/ui/status";

@@ -18,6 +18,6 @@ export function oneOf<T extends string>(raw: Raw, name: string, values: readonly
 }
 
 /** Without what is undefined, so that addresses stay short. */
-export function tidy<T extends object>(values: T): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+export function tidy<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

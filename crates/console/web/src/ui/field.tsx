@@ -66,7 +66,7 @@ export function TextField({
           spellCheck={false}
           {...described(id, labelled)}
           {...input}
-          className={cx(BOX, "h-9 px-2.5", mono && "id-text", icon && "ps-8")}
+          className={cx(BOX, "h-9 px-2.5", mono && "id-text", Boolean(icon) && "ps-8")}
         />
       </div>
     </Frame>

@@ -117,7 +117,7 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
     [navigate],
   );
   const [typed, setTyped] = useTyped(search.search ?? "", useCallback((text: string) => set({ search: text || undefined }), [set]));
-  const any = { value: "", text: t("ui.any") };
+  const any = { value: "" as const, text: t("ui.any") };
   const counted = (status: string) => {
     const count = statuses?.[status];
     return count === undefined ? word("status", status) : `${word("status", status)} (${format.number(count, i18n.language)})`;
