@@ -18,6 +18,21 @@
 export { type Finality, type Header, headerDigest } from "./block";
 export { CBOR_TEXTS, type Span } from "./cbor";
 export {
+  type Computed,
+  type ComputeKey,
+  type ComputeKeyEntry,
+  computeKeyId,
+  computeKeyKey,
+  type Evaluation,
+  type EvaluationEntry,
+  evaluationId,
+  evaluationKey,
+  readComputed,
+  readComputeKey,
+  readComputeKeyEntry,
+  readEvaluationEntry,
+} from "./compute";
+export {
   type CertificateEntry,
   type ClientEntry,
   certificateKey,
@@ -29,7 +44,14 @@ export {
   sealedKeyKey,
 } from "./entry";
 export { chainId, GENESIS_TEXTS, type Genesis, type OrgGenesis, readGenesis } from "./genesis";
-export { NONCE_BYTES, type RequestBody, requestHeader, TOKEN_MAX_LIFE_S, type TokenBody, tokenPassword } from "./login";
+export {
+  NONCE_BYTES,
+  type RequestBody,
+  requestHeader,
+  TOKEN_MAX_LIFE_S,
+  type TokenBody,
+  tokenPassword,
+} from "./login";
 export {
   CONTENT_TYPE_DEFAULT,
   inspectMessage,
