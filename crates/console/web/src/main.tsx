@@ -21,7 +21,8 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      retry: (tries, error) => tries < TRIES && (error instanceof Away || (error instanceof Problem && error.status === 503)),
+      retry: (tries, error) =>
+        tries < TRIES && (error instanceof Away || (error instanceof Problem && error.status === 503)),
       refetchOnWindowFocus: true,
     },
   },

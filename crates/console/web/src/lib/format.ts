@@ -46,7 +46,12 @@ export function utcTime(ms: number): string {
 
 /** Time of day in the local zone, for the axis of a chart. */
 export function clock(ms: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms);
+  return new Intl.DateTimeFormat(language, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  }).format(ms);
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -77,7 +82,10 @@ export function duration(seconds: number, language: string): string {
     rest -= count * size;
     parts.push(new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(count));
   }
-  return parts.join(" ") || new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short" }).format(0);
+  return (
+    parts.join(" ") ||
+    new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short" }).format(0)
+  );
 }
 
 /** A long id, shortened in the middle; short ones stay whole. */

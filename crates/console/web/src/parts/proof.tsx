@@ -17,7 +17,9 @@ import type { Report, Step } from "@/verify";
 export function useProofText() {
   const { t } = useTranslation();
   return ({ code, detail, values }: Pick<Step, "code" | "detail" | "values">): string =>
-    code ? String(t(`proof.${code.replaceAll(".", "_")}` as never, { ...values, defaultValue: detail } as never)) : detail;
+    code
+      ? String(t(`proof.${code.replaceAll(".", "_")}` as never, { ...values, defaultValue: detail } as never))
+      : detail;
 }
 
 const STATUS: Record<Step["status"], { icon: ReactNode; text: "held" | "failed" | "notReached" }> = {
@@ -43,7 +45,13 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
   const [open, setOpen] = useState(false);
   const status = STATUS[step.status];
   return (
-    <li className={cx("relative flex gap-3 pb-3.5", !last && "before:absolute before:top-6 before:bottom-0 before:start-[0.68rem] before:w-px before:bg-line")}>
+    <li
+      className={cx(
+        "relative flex gap-3 pb-3.5",
+        !last &&
+          "before:absolute before:top-6 before:bottom-0 before:start-[0.68rem] before:w-px before:bg-line",
+      )}
+    >
       <span
         className={cx(
           "z-[1] mt-0.5 flex size-[1.4rem] shrink-0 items-center justify-center rounded-full",
@@ -56,7 +64,9 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
       </span>
       <div className="min-w-0 flex-1">
         <div className="flex flex-wrap items-baseline gap-x-2">
-          <span className={cx("font-medium", step.status === "not-reached" && "text-ink-3")}>{t(`records.verify.step.${step.name}`)}</span>
+          <span className={cx("font-medium", step.status === "not-reached" && "text-ink-3")}>
+            {t(`records.verify.step.${step.name}`)}
+          </span>
           <span className="text-[0.86rem] text-ink-3">{t(`records.verify.${status.text}`)}</span>
           {step.shown.length > 0 && (
             <button
@@ -66,12 +76,20 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
               className="ms-auto inline-flex items-center gap-1 text-[0.86rem] text-indigo hover:underline"
             >
               {t("records.verify.shown")}
-              <ChevronDown className={cx("size-3.5 transition-transform", open && "rotate-180")} aria-hidden />
+              <ChevronDown
+                className={cx("size-3.5 transition-transform", open && "rotate-180")}
+                aria-hidden
+              />
             </button>
           )}
         </div>
         {step.detail && (
-          <p className={cx("text-[0.92rem] break-words", step.status === "failed" ? "font-medium text-cinnabar" : "text-ink-2")}>
+          <p
+            className={cx(
+              "text-[0.92rem] break-words",
+              step.status === "failed" ? "font-medium text-cinnabar" : "text-ink-2",
+            )}
+          >
             {text(step)}
           </p>
         )}
@@ -79,7 +97,9 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
           <dl className="mt-2 flex max-h-72 flex-col gap-1.5 overflow-y-auto rounded-md bg-sunken p-2.5">
             {step.shown.map((shown, index) => (
               <div key={index}>
-                <dt className="text-[0.82rem] text-ink-3">{[shown.label, shown.of].filter(Boolean).join(" · ")}</dt>
+                <dt className="text-[0.82rem] text-ink-3">
+                  {[shown.label, shown.of].filter(Boolean).join(" · ")}
+                </dt>
                 <dd className="id-text break-all">{shown.hex}</dd>
               </div>
             ))}
@@ -91,7 +111,12 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
 }
 
 /** What a verification came to, in one look. */
-export function Verdict(props: { report: Report<unknown>; ms?: number; entry?: boolean; children?: ReactNode }) {
+export function Verdict(props: {
+  report: Report<unknown>;
+  ms?: number;
+  entry?: boolean;
+  children?: ReactNode;
+}) {
   const { report, ms, entry, children } = props;
   const { t } = useTranslation();
   const Icon = report.holds ? ShieldCheck : ShieldX;
@@ -103,13 +128,29 @@ export function Verdict(props: { report: Report<unknown>; ms?: number; entry?: b
         report.holds ? "border-bamboo-solid/45 bg-bamboo-soft" : "border-cinnabar-solid/45 bg-cinnabar-soft",
       )}
     >
-      <Icon className={cx("size-9 shrink-0", report.holds ? "text-bamboo" : "text-cinnabar")} strokeWidth={1.6} aria-hidden />
+      <Icon
+        className={cx("size-9 shrink-0", report.holds ? "text-bamboo" : "text-cinnabar")}
+        strokeWidth={1.6}
+        aria-hidden
+      />
       <div className="min-w-0 flex-1 basis-64">
         <div className="text-[1.15rem] leading-tight font-semibold">
           {t(report.holds ? "records.verify.holds" : "records.verify.fails")}
-          {ms !== undefined && <span className="ms-2 text-[0.88rem] font-normal text-ink-2">{t("records.verify.took", { ms: Math.round(ms) })}</span>}
+          {ms !== undefined && (
+            <span className="ms-2 text-[0.88rem] font-normal text-ink-2">
+              {t("records.verify.took", { ms: Math.round(ms) })}
+            </span>
+          )}
         </div>
-        <p className="text-[0.95rem] text-ink-2">{t(report.holds ? (entry ? "ledger.state.holdsText" : "records.verify.holdsText") : "records.verify.failsText")}</p>
+        <p className="text-[0.95rem] text-ink-2">
+          {t(
+            report.holds
+              ? entry
+                ? "ledger.state.holdsText"
+                : "records.verify.holdsText"
+              : "records.verify.failsText",
+          )}
+        </p>
       </div>
       {children}
     </div>
@@ -148,7 +189,16 @@ function Pin({ chain }: { chain: string }) {
   return (
     <div className="flex flex-col gap-3">
       {pinned ? (
-        <Note tone="bad" role="alert" title={t("records.pin.differs")} actions={<Button small onClick={() => pin(null)}>{t("records.pin.unpin")}</Button>}>
+        <Note
+          tone="bad"
+          role="alert"
+          title={t("records.pin.differs")}
+          actions={
+            <Button small onClick={() => pin(null)}>
+              {t("records.pin.unpin")}
+            </Button>
+          }
+        >
           {t("records.pin.differsText")}
         </Note>
       ) : (
@@ -181,7 +231,9 @@ function OwnFile({ chain }: { chain: string }) {
     mutationFn: async (chosen: File) => digestOf(new Uint8Array(await chosen.arrayBuffer())),
     onSuccess: (digest) => digest === chain && pin(digest),
   });
-  const why = compare.error && t("records.pin.ownWrong", { why: text({ code: "", values: {}, detail: compare.error.message }) });
+  const why =
+    compare.error &&
+    t("records.pin.ownWrong", { why: text({ code: "", values: {}, detail: compare.error.message }) });
   const other = compare.data && compare.data !== chain && t("records.pin.ownOther", { digest: compare.data });
   return (
     <div className="min-w-56 flex-1">

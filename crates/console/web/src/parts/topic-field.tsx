@@ -8,7 +8,13 @@ import { TextField } from "@/ui/field";
 /** Topics offered of each organisation. */
 const OFFERED = 500;
 
-export function TopicField(props: { label: ReactNode; value: string; onChange: (topic: string) => void; className?: string; hint?: ReactNode }) {
+export function TopicField(props: {
+  label: ReactNode;
+  value: string;
+  onChange: (topic: string) => void;
+  className?: string;
+  hint?: ReactNode;
+}) {
   const id = useId();
   const { console } = useSession();
   const topics = useQueries({

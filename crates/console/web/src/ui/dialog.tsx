@@ -38,7 +38,9 @@ export function Dialog({ open, onOpenChange, title, lead, side, wide, footer, ch
           <div className="flex items-start gap-3 border-b border-line px-5 py-3.5">
             <div className="min-w-0 flex-1">
               <Radix.Title className="text-[1.12rem] leading-snug font-semibold">{title}</Radix.Title>
-              {lead && <Radix.Description className="mt-0.5 text-[0.95rem] text-ink-2">{lead}</Radix.Description>}
+              {lead && (
+                <Radix.Description className="mt-0.5 text-[0.95rem] text-ink-2">{lead}</Radix.Description>
+              )}
             </div>
             <Radix.Close asChild>
               <IconButton name={t("ui.close")} className="-me-2 -mt-1">

@@ -1,7 +1,13 @@
 // What is typed and chosen. A field has a name that is seen, perhaps a hint, and its error beside it.
 import { Check, ChevronDown } from "lucide-react";
 import { Checkbox as RadixCheckbox, Select as RadixSelect, ToggleGroup } from "radix-ui";
-import { type InputHTMLAttributes, type ReactNode, type Ref, type TextareaHTMLAttributes, useId } from "react";
+import {
+  type InputHTMLAttributes,
+  type ReactNode,
+  type Ref,
+  type TextareaHTMLAttributes,
+  useId,
+} from "react";
 import { cx } from "@/lib/cx";
 
 const BOX =
@@ -17,7 +23,10 @@ interface Labelled {
 function Frame(props: Labelled & { id: string; className?: string; children: ReactNode }) {
   return (
     <div className={cx("min-w-0", props.className)}>
-      <label htmlFor={props.id} className={props.hideLabel ? "sr-only" : "mb-1 block text-[0.92rem] font-medium"}>
+      <label
+        htmlFor={props.id}
+        className={props.hideLabel ? "sr-only" : "mb-1 block text-[0.92rem] font-medium"}
+      >
         {props.label}
       </label>
       {props.children}
@@ -49,7 +58,8 @@ export function TextField({
   mono,
   icon,
   ...input
-}: Labelled & InputHTMLAttributes<HTMLInputElement> & { mono?: boolean; icon?: ReactNode; ref?: Ref<HTMLInputElement> }) {
+}: Labelled &
+  InputHTMLAttributes<HTMLInputElement> & { mono?: boolean; icon?: ReactNode; ref?: Ref<HTMLInputElement> }) {
   const id = useId();
   const labelled = { label, hint, error, hideLabel };
   return (

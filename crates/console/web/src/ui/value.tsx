@@ -79,7 +79,11 @@ export function TopicLink({ topic }: { topic: string }) {
 export function HeightLink({ height }: { height: number }) {
   const { i18n } = useTranslation();
   return (
-    <Link to="/ledger/blocks/$height" params={{ height: String(height) }} className="text-indigo hover:underline">
+    <Link
+      to="/ledger/blocks/$height"
+      params={{ height: String(height) }}
+      className="text-indigo hover:underline"
+    >
       {format.number(height, i18n.language)}
     </Link>
   );

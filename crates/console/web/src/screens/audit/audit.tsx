@@ -27,7 +27,8 @@ export interface Wanted {
 /** The address of the whole answer as a file. */
 export function exportPath(format: "csv" | "jsonl", { from, to, ...rest }: Wanted): string {
   const query = new URLSearchParams({ format });
-  for (const [name, value] of Object.entries({ ...rest, from_ms: from, to_ms: to })) if (value !== undefined) query.set(name, String(value));
+  for (const [name, value] of Object.entries({ ...rest, from_ms: from, to_ms: to }))
+    if (value !== undefined) query.set(name, String(value));
   return `/api/audit/export?${query}`;
 }
 
@@ -100,15 +101,33 @@ function Filters() {
   const [address, typeAddress] = useTyped(search.address ?? "", setAddress);
   return (
     <div className="grid grid-cols-1 gap-2.5 border-b border-line p-4 min-[480px]:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-6">
-      <TextField label={t("words.act.client")} placeholder="acme.press" value={client} onChange={(event) => typeClient(event.target.value)} />
+      <TextField
+        label={t("words.act.client")}
+        placeholder="acme.press"
+        value={client}
+        onChange={(event) => typeClient(event.target.value)}
+      />
       <SelectField
         label={t("audit.kindLabel")}
         value={search.kind ?? ""}
         onChange={(kind) => set({ kind: kind || undefined })}
-        options={[{ value: "", text: t("ui.any") }, ...KINDS.map((kind) => ({ value: kind as string, text: word("kind", kind) }))]}
+        options={[
+          { value: "", text: t("ui.any") },
+          ...KINDS.map((kind) => ({ value: kind as string, text: word("kind", kind) })),
+        ]}
       />
-      <TextField label={t("words.act.gateway")} placeholder="acme.gateway" value={gateway} onChange={(event) => typeGateway(event.target.value)} />
-      <TextField label={t("words.act.address")} placeholder="192.0.2.7" value={address} onChange={(event) => typeAddress(event.target.value)} />
+      <TextField
+        label={t("words.act.gateway")}
+        placeholder="acme.gateway"
+        value={gateway}
+        onChange={(event) => typeGateway(event.target.value)}
+      />
+      <TextField
+        label={t("words.act.address")}
+        placeholder="192.0.2.7"
+        value={address}
+        onChange={(event) => typeAddress(event.target.value)}
+      />
       <TextField
         label={t("audit.from")}
         type="datetime-local"

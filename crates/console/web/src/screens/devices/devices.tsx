@@ -100,7 +100,11 @@ export function Devices() {
           )}
         </Loaded>
       </Panel>
-      <EnrolOne open={enrol === "one"} onOpenChange={(open) => dialog(open ? "one" : undefined)} operator={isOperator(session)} />
+      <EnrolOne
+        open={enrol === "one"}
+        onOpenChange={(open) => dialog(open ? "one" : undefined)}
+        operator={isOperator(session)}
+      />
       <EnrolCodes open={enrol === "codes"} onOpenChange={(open) => dialog(open ? "codes" : undefined)} />
     </>
   );
@@ -113,14 +117,20 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
   const search = useSearch({ from: "/inside/devices" });
   const navigate = useNavigate({ from: "/devices" });
   const set = useCallback(
-    (change: Partial<typeof search>) => void navigate({ search: (now) => tidy({ ...now, ...change }), replace: true }),
+    (change: Partial<typeof search>) =>
+      void navigate({ search: (now) => tidy({ ...now, ...change }), replace: true }),
     [navigate],
   );
-  const [typed, setTyped] = useTyped(search.search ?? "", useCallback((text: string) => set({ search: text || undefined }), [set]));
+  const [typed, setTyped] = useTyped(
+    search.search ?? "",
+    useCallback((text: string) => set({ search: text || undefined }), [set]),
+  );
   const any = { value: "" as const, text: t("ui.any") };
   const counted = (status: string) => {
     const count = statuses?.[status];
-    return count === undefined ? word("status", status) : `${word("status", status)} (${format.number(count, i18n.language)})`;
+    return count === undefined
+      ? word("status", status)
+      : `${word("status", status)} (${format.number(count, i18n.language)})`;
   };
   return (
     <div className="grid grid-cols-2 gap-2.5 border-b border-line p-4 md:grid-cols-3 xl:grid-cols-[minmax(14rem,2fr)_repeat(5,minmax(8rem,1fr))]">
@@ -155,7 +165,11 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
         label={t("devices.onlineFilter")}
         value={search.online ?? ""}
         onChange={(online) => set({ online: online || undefined })}
-        options={[any, { value: "yes", text: t("devices.online") }, { value: "no", text: t("devices.offline") }]}
+        options={[
+          any,
+          { value: "yes", text: t("devices.online") },
+          { value: "no", text: t("devices.offline") },
+        ]}
       />
       <SelectField
         label={t("devices.sort")}
@@ -191,7 +205,9 @@ function List(props: { rows: Row[]; total: number; more?: () => unknown; busy: b
           <Empty
             icon={SearchX}
             title={t("devices.noMatch")}
-            actions={<Button onClick={() => void navigate({ to: "/devices", search: {} })}>{t("ui.clear")}</Button>}
+            actions={
+              <Button onClick={() => void navigate({ to: "/devices", search: {} })}>{t("ui.clear")}</Button>
+            }
           >
             {t("devices.noMatchText")}
           </Empty>
@@ -254,7 +270,10 @@ function useColumns(): Column<Row>[] {
         cell: ({ row }) =>
           row.original.last && (
             <span>
-              {word("kind", row.original.last.kind)} <span className="text-ink-3">· <Time ms={row.original.last.time_ms} ago /></span>
+              {word("kind", row.original.last.kind)}{" "}
+              <span className="text-ink-3">
+                · <Time ms={row.original.last.time_ms} ago />
+              </span>
             </span>
           ),
       },

@@ -47,7 +47,10 @@ export function Governance() {
                   <TrustPanel />
                   <Panel title={t("governance.genesis")}>
                     <p className="mb-3 text-ink-2">{t("governance.genesisText")}</p>
-                    <Button icon={<Download aria-hidden />} onClick={() => download("genesis.json", genesis.file, "application/json")}>
+                    <Button
+                      icon={<Download aria-hidden />}
+                      onClick={() => download("genesis.json", genesis.file, "application/json")}
+                    >
                       {t("governance.download")}
                     </Button>
                   </Panel>
@@ -68,7 +71,8 @@ function Organisations({ genesis }: { genesis: Genesis }) {
   const counts = useQueries({
     queries: genesis.organisations.map(({ org }) => ({
       queryKey: ["devices", "count", org],
-      queryFn: ({ signal }: { signal: AbortSignal }) => ok(api.GET("/api/devices", { params: { query: { org, limit: 1 } }, signal })),
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        ok(api.GET("/api/devices", { params: { query: { org, limit: 1 } }, signal })),
     })),
   });
   return (
@@ -86,14 +90,21 @@ function Organisations({ genesis }: { genesis: Genesis }) {
                 [t("governance.root"), <Id key="r" id={it.root} />],
                 [
                   t("governance.clients"),
-                  <Link key="c" to="/devices" search={{ org: it.org }} className="text-indigo hover:underline">
+                  <Link
+                    key="c"
+                    to="/devices"
+                    search={{ org: it.org }}
+                    className="text-indigo hover:underline"
+                  >
                     {counts[index]?.data ? <Num value={counts[index].data.total} /> : "–"}
                   </Link>,
                 ],
               ]}
             />
             <details className="mt-2">
-              <summary className="cursor-pointer text-[0.9rem] text-indigo">{t("governance.rootPem")}</summary>
+              <summary className="cursor-pointer text-[0.9rem] text-indigo">
+                {t("governance.rootPem")}
+              </summary>
               <div className="mt-2">
                 <Code text={it.root_pem} />
               </div>
@@ -120,7 +131,10 @@ function Parameters({ genesis }: { genesis: Genesis }) {
           [t("governance.name"), genesis.name],
           [t("governance.chain"), <Id key="c" id={genesis.chain} />],
           [t("governance.created"), <Time key="t" ms={genesis.created_ms} />],
-          [t("governance.interval"), t("governance.ms", { value: format.number(genesis.block_interval_ms, i18n.language) })],
+          [
+            t("governance.interval"),
+            t("governance.ms", { value: format.number(genesis.block_interval_ms, i18n.language) }),
+          ],
           [t("governance.quorum"), t("governance.quorumText", { quorum: quorumOf(validators), validators })],
           [t("governance.tolerated"), <Num key="f" value={Math.floor((validators - 1) / 3)} />],
           [t("governance.setSince"), t("governance.setSinceText")],
@@ -177,7 +191,10 @@ function Templates({ orgs }: { orgs: string[] }) {
 
 function Rule({ org, role }: { org: string; role: string }) {
   const { t, i18n } = useTranslation();
-  const query = useQuery({ ...ledgerQuery<Template | null>(`organisations/${part(org)}/templates/${role}`), staleTime: 60_000 });
+  const query = useQuery({
+    ...ledgerQuery<Template | null>(`organisations/${part(org)}/templates/${role}`),
+    staleTime: 60_000,
+  });
   const found = (query.data as Answer<Template | null> | undefined)?.value;
   if (query.isPending || query.error) return <span className="text-ink-3">–</span>;
   if (!found) return <span className="text-ink-3">{t("governance.noTemplate")}</span>;

@@ -31,7 +31,9 @@ export function StateLookup() {
   const navigate = useNavigate({ from: "/ledger" });
   const [kind, setKind] = useState<Kind>(key ? "raw" : "client");
   const [name, setName] = useState(key ?? "");
-  const [asked, setAsked] = useState<{ kind: Kind; name: string } | undefined>(key ? { kind: "raw", name: key } : undefined);
+  const [asked, setAsked] = useState<{ kind: Kind; name: string } | undefined>(
+    key ? { kind: "raw", name: key } : undefined,
+  );
   const [wrong, setWrong] = useState(false);
   useEffect(() => {
     if (!key) return;
@@ -46,7 +48,10 @@ export function StateLookup() {
     setWrong(bad);
     if (bad || !text) return;
     setAsked({ kind, name: text });
-    void navigate({ search: tidy({ tab: "state" as const, key: kind === "raw" ? text : undefined }), replace: true });
+    void navigate({
+      search: tidy({ tab: "state" as const, key: kind === "raw" ? text : undefined }),
+      replace: true,
+    });
   };
   return (
     <div className="flex flex-col gap-4">
@@ -58,12 +63,21 @@ export function StateLookup() {
             label={t("ledger.state.kind")}
             value={kind}
             onChange={setKind}
-            options={(["client", "topic", "raw"] as const).map((value) => ({ value, text: t(`ledger.state.kinds.${value}`) }))}
+            options={(["client", "topic", "raw"] as const).map((value) => ({
+              value,
+              text: t(`ledger.state.kinds.${value}`),
+            }))}
           />
           <TextField
             label={kind === "raw" ? t("ledger.state.key") : t("ledger.state.name")}
             mono={kind === "raw"}
-            placeholder={kind === "client" ? "acme.press" : kind === "topic" ? "acme/press/temperature" : t("ledger.state.keyHint")}
+            placeholder={
+              kind === "client"
+                ? "acme.press"
+                : kind === "topic"
+                  ? "acme/press/temperature"
+                  : t("ledger.state.keyHint")
+            }
             error={wrong && t("ledger.state.keyWrong")}
             value={name}
             onChange={(event) => setName(event.target.value)}
@@ -137,7 +151,9 @@ function absent(value: unknown): boolean {
 /** A state key as text where it is text: most begin with a word. */
 export function keyWords(key: string): string {
   const bytes = fromHex(key) ?? new Uint8Array();
-  const text = Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·")).join("");
+  const text = Array.from(bytes, (byte) =>
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·",
+  ).join("");
   return text.replace(/·{4,}/g, "…");
 }
 
@@ -161,7 +177,13 @@ function Proof({ stateKey }: { stateKey: string }) {
         <span className="min-w-0 flex-1 basis-56">
           <Id id={stateKey} to={<span className="break-all">{keyWords(stateKey)}</span>} />
         </span>
-        <Button small icon={<ShieldCheck aria-hidden />} busy={run.isPending} disabled={!trust} onClick={() => run.mutate()}>
+        <Button
+          small
+          icon={<ShieldCheck aria-hidden />}
+          busy={run.isPending}
+          disabled={!trust}
+          onClick={() => run.mutate()}
+        >
           {t("ledger.state.verify")}
         </Button>
       </div>

@@ -83,7 +83,11 @@ function AlertLink({ kind }: { kind: Alert["kind"] }) {
   const secondary = buttonClass("secondary", true);
   if (kind === "logins-refused" || kind === "locked-out")
     return (
-      <Link to="/audit" search={{ kind: kind === "locked-out" ? "locked-out" : "connect-refused" }} className={secondary}>
+      <Link
+        to="/audit"
+        search={{ kind: kind === "locked-out" ? "locked-out" : "connect-refused" }}
+        className={secondary}
+      >
         {t("overview.toAudit")}
       </Link>
     );
@@ -109,13 +113,23 @@ function Figures({ view }: { view: View }) {
       <Figure
         name={t("overview.height")}
         value={sample ? whole(sample.height) : "–"}
-        note={finality === null || finality === undefined ? t("overview.finalityIdle") : t("overview.finality", { ms: whole(finality) })}
+        note={
+          finality === null || finality === undefined
+            ? t("overview.finalityIdle")
+            : t("overview.finality", { ms: whole(finality) })
+        }
       />
       <Figure
         name={t("overview.messages")}
         value={rate(sample?.messages_per_s)}
         unit={t("overview.perSecond")}
-        note={sample && t("overview.archivedMessages", { count: sample.messages_archived, formatted: whole(sample.messages_archived) })}
+        note={
+          sample &&
+          t("overview.archivedMessages", {
+            count: sample.messages_archived,
+            formatted: whole(sample.messages_archived),
+          })
+        }
       />
       <Figure
         name={t("overview.logins")}

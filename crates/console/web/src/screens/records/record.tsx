@@ -5,7 +5,7 @@ import { CircleHelp } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { type Answer, askLedger } from "@/api/ledger";
 import { Problem } from "@/api/problem";
-import { packageKey, type PackageRecord, readPackageRecord } from "@/envelope/receipt";
+import { type PackageRecord, packageKey, readPackageRecord } from "@/envelope/receipt";
 import { fromHex, toHex } from "@/lib/format";
 import { TrustPanel } from "@/parts/proof";
 import { Sentence } from "@/parts/sentence";
@@ -41,7 +41,11 @@ export function Record() {
     <>
       <PageHead
         above={
-          <Link to="/records" search={query.data ? { topic: query.data.anchor.topic } : {}} className="hover:underline">
+          <Link
+            to="/records"
+            search={query.data ? { topic: query.data.anchor.topic } : {}}
+            className="hover:underline"
+          >
             {t("shell.nav.records")}
           </Link>
         }
@@ -90,7 +94,10 @@ function Known({ id, found }: { id: string; found: PackageRecord }) {
                 <Sentence
                   key="r"
                   text={t("records.range")}
-                  parts={{ from: <Time ms={Number(anchor.from_ms)} />, to: <Time ms={Number(anchor.to_ms)} /> }}
+                  parts={{
+                    from: <Time ms={Number(anchor.from_ms)} />,
+                    to: <Time ms={Number(anchor.to_ms)} />,
+                  }}
                 />,
               ],
               [
@@ -102,7 +109,14 @@ function Known({ id, found }: { id: string; found: PackageRecord }) {
                 </span>,
               ],
               [t("records.root"), <Id key="m" id={toHex(anchor.root)} />],
-              [t("records.epoch"), epoch === null || epoch === undefined ? t("records.openTopic") : <Num key="e" value={Number(epoch)} />],
+              [
+                t("records.epoch"),
+                epoch === null || epoch === undefined ? (
+                  t("records.openTopic")
+                ) : (
+                  <Num key="e" value={Number(epoch)} />
+                ),
+              ],
               [
                 t("records.anchored"),
                 <span key="a">
@@ -110,7 +124,14 @@ function Known({ id, found }: { id: string; found: PackageRecord }) {
                 </span>,
               ],
               [t("records.column.gateway"), <ClientLink key="g" client={anchor.gateway} />],
-              anchor.location ? [t("records.location"), <span key="l" className="id-text break-all">{anchor.location}</span>] : null,
+              anchor.location
+                ? [
+                    t("records.location"),
+                    <span key="l" className="id-text break-all">
+                      {anchor.location}
+                    </span>,
+                  ]
+                : null,
             ]}
           />
         </Panel>

@@ -7,8 +7,8 @@ import { useTranslation } from "react-i18next";
 import { flat, ledgerPages, type PackageRecord } from "@/api/ledger";
 import { fromInput, shortId, toInput } from "@/lib/format";
 import { tidy } from "@/lib/params";
-import { Sentence } from "@/parts/sentence";
 import { TrustPanel } from "@/parts/proof";
+import { Sentence } from "@/parts/sentence";
 import { TopicField } from "@/parts/topic-field";
 import { useTyped } from "@/ui/debounced";
 import { TextField } from "@/ui/field";
@@ -47,14 +47,20 @@ function Filters() {
   const search = useSearch({ from: "/inside/records" });
   const navigate = useNavigate({ from: "/records" });
   const set = useCallback(
-    (change: Partial<typeof search>) => void navigate({ search: (now) => tidy({ ...now, ...change }), replace: true }),
+    (change: Partial<typeof search>) =>
+      void navigate({ search: (now) => tidy({ ...now, ...change }), replace: true }),
     [navigate],
   );
   const setTopic = useCallback((topic: string) => set({ topic: topic.trim() || undefined }), [set]);
   const [topic, typeTopic] = useTyped(search.topic ?? "", setTopic);
   return (
     <div className="grid gap-2.5 border-b border-line p-4 sm:grid-cols-2 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)]">
-      <TopicField label={t("records.topic")} value={topic} onChange={typeTopic} className="sm:col-span-2 lg:col-span-1" />
+      <TopicField
+        label={t("records.topic")}
+        value={topic}
+        onChange={typeTopic}
+        className="sm:col-span-2 lg:col-span-1"
+      />
       <TextField
         label={t("records.from")}
         type="datetime-local"
@@ -95,7 +101,13 @@ function List({ topic, from, to }: { topic: string; from: number | undefined; to
           rowId={(row) => row.anchor.package}
           onEnd={onEnd}
           loadingMore={isFetchingNextPage}
-          onOpen={(row) => void navigate({ to: "/records/$packageId", params: { packageId: row.anchor.package }, search: { topic } })}
+          onOpen={(row) =>
+            void navigate({
+              to: "/records/$packageId",
+              params: { packageId: row.anchor.package },
+              search: { topic },
+            })
+          }
           empty={
             <Empty icon={FileCheck2} title={t("records.none")}>
               {t("records.noneText")}
@@ -118,7 +130,10 @@ function useColumns(topic: string): Column<PackageRecord>[] {
         cell: ({ row }) => (
           <Sentence
             text={t("records.range")}
-            parts={{ from: <Time ms={row.original.anchor.from_ms} />, to: <Time ms={row.original.anchor.to_ms} /> }}
+            parts={{
+              from: <Time ms={row.original.anchor.from_ms} />,
+              to: <Time ms={row.original.anchor.to_ms} />,
+            }}
           />
         ),
       },

@@ -2,13 +2,13 @@
 import { useMutation } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { receiptSpans, type Trust } from "@/verify";
 import { Steps, Verdict } from "@/parts/proof";
 import { Button } from "@/ui/button";
 import { Segmented } from "@/ui/field";
 import { Panel } from "@/ui/panel";
 import { Refused } from "@/ui/states";
 import { Note } from "@/ui/status";
+import { receiptSpans, type Trust } from "@/verify";
 import { check } from "./verify";
 
 export type Field = "record" | "path" | "value" | "proof" | "headers" | "signatures" | "version";
@@ -35,7 +35,10 @@ export function placesOf(receipt: Uint8Array): Place[] {
   const spans = receiptSpans(receipt);
   return FIELDS.flatMap(([field, name]) => {
     const mine = spans.filter((span) => name.test(span.path) && span.end > span.start);
-    const widest = mine.reduce<(typeof mine)[number] | undefined>((best, span) => (!best || span.end - span.start > best.end - best.start ? span : best), undefined);
+    const widest = mine.reduce<(typeof mine)[number] | undefined>(
+      (best, span) => (!best || span.end - span.start > best.end - best.start ? span : best),
+      undefined,
+    );
     return widest ? [{ field, start: widest.start, end: widest.end }] : [];
   });
 }
@@ -80,7 +83,10 @@ export function Tamper({ receipt, trust }: { receipt: Uint8Array; trust: Trust }
               label={t("records.tamper.where")}
               value={place.field}
               onChange={choose}
-              options={places.map((one) => ({ value: one.field, text: t(`records.tamper.field.${one.field}`) }))}
+              options={places.map((one) => ({
+                value: one.field,
+                text: t(`records.tamper.field.${one.field}`),
+              }))}
             />
           </div>
         </div>
@@ -127,8 +133,15 @@ export function Tamper({ receipt, trust }: { receipt: Uint8Array; trust: Trust }
         {changed && (
           <div className="flex flex-col gap-4">
             {failed && (
-              <Note tone="info" role="status" title={t("records.tamper.caught", { step: t(`records.verify.step.${failed.name}`) })}>
-                {t("records.tamper.was", { before: hex(receipt[where]), after: hex((receipt[where] ?? 0) ^ 1) })}
+              <Note
+                tone="info"
+                role="status"
+                title={t("records.tamper.caught", { step: t(`records.verify.step.${failed.name}`) })}
+              >
+                {t("records.tamper.was", {
+                  before: hex(receipt[where]),
+                  after: hex((receipt[where] ?? 0) ^ 1),
+                })}
               </Note>
             )}
             <Verdict report={changed.report} ms={changed.ms} />

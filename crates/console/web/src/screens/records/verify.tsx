@@ -8,7 +8,7 @@ import { actorsQuery } from "@/api/actions";
 import { bytesOf } from "@/api/client";
 import { genesisQuery, usePinned, useTrust, verifier } from "@/api/trust";
 import { download } from "@/lib/download";
-import { bytes as size, shortId, toHex } from "@/lib/format";
+import { shortId, bytes as size, toHex } from "@/lib/format";
 import { tidy } from "@/lib/params";
 import { Steps, Verdict } from "@/parts/proof";
 import { Button, IconButton } from "@/ui/button";
@@ -91,11 +91,24 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
             label={t("records.verify.as")}
             value={as}
             onChange={setAs}
-            options={[{ value: "", text: t("records.verify.asAny") }, ...readers.map((value) => ({ value, text: value }))]}
+            options={[
+              { value: "", text: t("records.verify.asAny") },
+              ...readers.map((value) => ({ value, text: value })),
+            ]}
             className="min-w-52"
           />
-          <Button type="submit" kind="primary" busy={run.isPending} disabled={!trust} icon={<ShieldCheck aria-hidden />}>
-            {run.isPending ? t("records.verify.checking") : checked ? t("records.verify.again") : t("records.verify.start")}
+          <Button
+            type="submit"
+            kind="primary"
+            busy={run.isPending}
+            disabled={!trust}
+            icon={<ShieldCheck aria-hidden />}
+          >
+            {run.isPending
+              ? t("records.verify.checking")
+              : checked
+                ? t("records.verify.again")
+                : t("records.verify.start")}
           </Button>
         </form>
         <p className="mt-2 text-[0.87rem] text-ink-3">{t("records.verify.asHint")}</p>
@@ -117,7 +130,13 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
               <Button
                 icon={<Download aria-hidden />}
                 title={t("records.verify.downloadHint")}
-                onClick={() => download(`receipt-${id.slice(0, 8)}-${index}.cbor`, checked.receipt.slice(), "application/cbor")}
+                onClick={() =>
+                  download(
+                    `receipt-${id.slice(0, 8)}-${index}.cbor`,
+                    checked.receipt.slice(),
+                    "application/cbor",
+                  )
+                }
               >
                 {t("records.verify.download")}
               </Button>
@@ -151,9 +170,14 @@ function Message({ result, sealed }: { result: VerifiedReceipt; sealed: boolean 
           [t("records.message.digest"), <Id key="d" id={result.digest} />],
         ]}
       />
-      <div className="mt-3 mb-1 text-[0.9rem] text-ink-3">{text === undefined ? t("records.message.payload") : t("records.message.text")}</div>
+      <div className="mt-3 mb-1 text-[0.9rem] text-ink-3">
+        {text === undefined ? t("records.message.payload") : t("records.message.text")}
+      </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <pre tabIndex={0} className="id-text max-h-40 overflow-y-auto rounded-md bg-sunken p-2.5 break-all whitespace-pre-wrap">
+      <pre
+        tabIndex={0}
+        className="id-text max-h-40 overflow-y-auto rounded-md bg-sunken p-2.5 break-all whitespace-pre-wrap"
+      >
         {text ?? shortId(toHex(payload), 512, 32)}
       </pre>
       {sealed && <p className="mt-2 text-[0.9rem] text-ink-2">{t("records.message.sealed")}</p>}

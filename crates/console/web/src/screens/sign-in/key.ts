@@ -9,7 +9,11 @@ interface Identity {
 }
 
 /** Reads the two files of an identity. Throws a `Refusal` that says what is wrong with which. */
-export async function readIdentity(keyPem: string, certificatePem: string, passphrase: string): Promise<Identity> {
+export async function readIdentity(
+  keyPem: string,
+  certificatePem: string,
+  passphrase: string,
+): Promise<Identity> {
   const certificate = certificateFromPem(certificatePem);
   const key = await readKeyFile(keyPem, passphrase || undefined);
   return { key, certificate: certificate.id };

@@ -36,7 +36,9 @@ export function SignIn() {
         <div className="mb-8 flex items-start gap-4">
           <Mark size={52} />
           <div className="min-w-0">
-            <h1 className="text-[1.8rem] leading-tight font-semibold tracking-[-0.015em]">{t("signIn.title")}</h1>
+            <h1 className="text-[1.8rem] leading-tight font-semibold tracking-[-0.015em]">
+              {t("signIn.title")}
+            </h1>
             <p className="text-ink-2">
               {t("signIn.lead", { org: session.console.org, consortium: session.console.consortium })}
             </p>
@@ -126,7 +128,12 @@ function ByKey() {
       <h2 className="text-[1.08rem] font-semibold">{t("signIn.byKey")}</h2>
       <p className="text-[0.95rem] text-ink-2">{t("signIn.byKeyText")}</p>
       <FileField label={t("signIn.key")} accept=".key,.pem" file={key} onFile={setKey} />
-      <FileField label={t("signIn.certificate")} accept=".crt,.pem,.cer" file={certificate} onFile={setCertificate} />
+      <FileField
+        label={t("signIn.certificate")}
+        accept=".crt,.pem,.cer"
+        file={certificate}
+        onFile={setCertificate}
+      />
       <TextField
         label={t("signIn.passphrase")}
         hint={t("signIn.passphraseHint")}
@@ -139,7 +146,13 @@ function ByKey() {
         <p className="mt-1">{t("signIn.aboutKeyText")}</p>
       </details>
       <Refused error={signIn.error} />
-      <Button type="submit" kind="primary" busy={signIn.isPending} disabled={!key || !certificate} className="self-start">
+      <Button
+        type="submit"
+        kind="primary"
+        busy={signIn.isPending}
+        disabled={!key || !certificate}
+        className="self-start"
+      >
         {signIn.isPending ? t("signIn.signing") : t("signIn.submit")}
       </Button>
     </form>

@@ -1,7 +1,16 @@
 // What went over the wire, the newest first; each refusal with the gateway's reason and the way to the rule.
 import { Link } from "@tanstack/react-router";
-import { ArrowDownToLine, ArrowUpFromLine, Ban, CircleCheck, Plug, type LucideIcon, Radio, Unplug } from "lucide-react";
 import type { ParseKeys } from "i18next";
+import {
+  ArrowDownToLine,
+  ArrowUpFromLine,
+  Ban,
+  CircleCheck,
+  type LucideIcon,
+  Plug,
+  Radio,
+  Unplug,
+} from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Action } from "@/api/ledger";
@@ -59,13 +68,27 @@ export function Log({ wire, client }: { wire: Wire; client: string }) {
         </Empty>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <ol aria-label={t("tryIt.log")} aria-live="polite" tabIndex={0} className="max-h-[70dvh] overflow-y-auto">
+        <ol
+          aria-label={t("tryIt.log")}
+          aria-live="polite"
+          tabIndex={0}
+          className="max-h-[70dvh] overflow-y-auto"
+        >
           {wire.entries.map((entry) => (
-            <EntryLine key={entry.id} entry={entry} ask={(action) => setWhy({ action, topic: entry.topic })} />
+            <EntryLine
+              key={entry.id}
+              entry={entry}
+              ask={(action) => setWhy({ action, topic: entry.topic })}
+            />
           ))}
         </ol>
       )}
-      <Dialog open={why !== undefined} onOpenChange={(open) => !open && setWhy(undefined)} title={t("tryIt.whyTitle")} side>
+      <Dialog
+        open={why !== undefined}
+        onOpenChange={(open) => !open && setWhy(undefined)}
+        title={t("tryIt.whyTitle")}
+        side
+      >
         {why && <Why client={client} action={why.action} topic={why.topic} />}
       </Dialog>
     </Panel>
@@ -84,7 +107,9 @@ function EntryLine({ entry, ask }: { entry: Entry; ask: (action: Action) => void
           <span className="font-medium">{t(`tryIt.entry.${entry.kind}`, { client: entry.text })}</span>
           {entry.topic && <code className="id-text break-all">{entry.topic}</code>}
           {entry.tookMs !== undefined && (
-            <span className="text-[0.9rem] text-ink-2">{t("tryIt.entry.ackedText", { ms: Math.max(1, Math.round(entry.tookMs)) })}</span>
+            <span className="text-[0.9rem] text-ink-2">
+              {t("tryIt.entry.ackedText", { ms: Math.max(1, Math.round(entry.tookMs)) })}
+            </span>
           )}
           <span className="ms-auto text-[0.87rem] text-ink-3">
             <Time ms={entry.timeMs} ago />
@@ -98,7 +123,11 @@ function EntryLine({ entry, ask }: { entry: Entry; ask: (action: Action) => void
           </Button>
         )}
         {entry.kind === "acked" && entry.topic && (
-          <Link to="/records" search={{ topic: entry.topic }} className={cx(buttonClass("ghost", true), "mt-1 -ms-2")}>
+          <Link
+            to="/records"
+            search={{ topic: entry.topic }}
+            className={cx(buttonClass("ghost", true), "mt-1 -ms-2")}
+          >
             {t("tryIt.seeRecord")}
           </Link>
         )}
@@ -112,7 +141,12 @@ function Said({ entry }: { entry: Entry }) {
   const { t, i18n } = useTranslation();
   const { code, reason, kind, text } = entry;
   const key = `tryIt.reason.${code}`;
-  const coded = code !== undefined && code > 0 ? (i18n.exists(key) ? String(t(key as ParseKeys)) : t("tryIt.code", { code })) : undefined;
+  const coded =
+    code !== undefined && code > 0
+      ? i18n.exists(key)
+        ? String(t(key as ParseKeys))
+        : t("tryIt.code", { code })
+      : undefined;
   const error = kind === "error" ? (text === "failed" ? t("tryIt.failed") : text) : undefined;
   const parts = [coded, reason, error].filter(Boolean);
   if (parts.length === 0) return null;
@@ -125,7 +159,9 @@ function Payload({ payload }: { payload: Uint8Array }) {
   return text === undefined ? (
     <p className="text-[0.92rem] text-ink-3">{t("tryIt.bytes", { count: payload.length })}</p>
   ) : (
-    <pre className="id-text mt-0.5 max-h-32 overflow-hidden break-all whitespace-pre-wrap text-ink-2">{text}</pre>
+    <pre className="id-text mt-0.5 max-h-32 overflow-hidden break-all whitespace-pre-wrap text-ink-2">
+      {text}
+    </pre>
   );
 }
 
@@ -133,7 +169,9 @@ function Why({ client, action, topic }: { client: string; action: Action; topic:
   const query = useExplain({ client, action, topic: action === "connect" ? undefined : topic });
   return (
     <Loaded query={query} lines={5} small>
-      {(decision) => <DecisionView decision={decision} client={client} action={action} topic={topic} offers />}
+      {(decision) => (
+        <DecisionView decision={decision} client={client} action={action} topic={topic} offers />
+      )}
     </Loaded>
   );
 }

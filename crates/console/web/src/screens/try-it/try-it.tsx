@@ -76,7 +76,12 @@ function Bench({ devices }: { devices: string[] }) {
         <Connect wire={wire} client={client} devices={devices} />
         {wire.state === "connected" && (
           <>
-            <Publish key={`p ${client} ${first ?? ""}`} wire={wire} client={client} first={search.topic ?? first} />
+            <Publish
+              key={`p ${client} ${first ?? ""}`}
+              wire={wire}
+              client={client}
+              first={search.topic ?? first}
+            />
             <Subscribe key={`s ${client} ${first ?? ""}`} wire={wire} first={search.topic ?? first} />
           </>
         )}
@@ -146,7 +151,11 @@ function Publish({ wire, client, first }: { wire: Wire; client: string; first: s
   const [payload, setPayload] = useState('{"temperature": 21.5}');
   const [qos, setQos] = useState<"0" | "1" | "2">("1");
   const [retain, setRetain] = useState(false);
-  const known = useQuery({ ...ledgerQuery<{ topic: Topic | null }>(`topics/${topicPart(topic.trim())}`), enabled: /^[^#+]+\/[^#+]+\/[^#+]+$/.test(topic.trim()), retry: false });
+  const known = useQuery({
+    ...ledgerQuery<{ topic: Topic | null }>(`topics/${topicPart(topic.trim())}`),
+    enabled: /^[^#+]+\/[^#+]+\/[^#+]+$/.test(topic.trim()),
+    retry: false,
+  });
   const sealed = known.data?.value.topic?.mode === "sealed";
   const missing = known.data?.value.topic === null;
   const submit = (event: FormEvent) => {
@@ -170,11 +179,22 @@ function Publish({ wire, client, first }: { wire: Wire; client: string; first: s
             </Link>
           </p>
         )}
-        <TextArea label={t("tryIt.payload")} mono rows={3} value={payload} onChange={(event) => setPayload(event.target.value)} />
+        <TextArea
+          label={t("tryIt.payload")}
+          mono
+          rows={3}
+          value={payload}
+          onChange={(event) => setPayload(event.target.value)}
+        />
         <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
           <span className="inline-flex items-center gap-2">
             <span className="text-[0.92rem] font-medium">{t("tryIt.qos")}</span>
-            <Segmented label={t("tryIt.qos")} value={qos} onChange={setQos} options={(["0", "1", "2"] as const).map((value) => ({ value, text: value }))} />
+            <Segmented
+              label={t("tryIt.qos")}
+              value={qos}
+              onChange={setQos}
+              options={(["0", "1", "2"] as const).map((value) => ({ value, text: value }))}
+            />
           </span>
           <CheckField checked={retain} onChange={setRetain} label={t("tryIt.retain")} />
           <span className="text-[0.88rem] text-ink-3">{t(`tryIt.qosHint.${qos}`)}</span>
@@ -197,7 +217,12 @@ function Subscribe({ wire, first }: { wire: Wire; first: string | undefined }) {
   return (
     <Panel title={t("tryIt.subscribe")}>
       <form onSubmit={submit} className="flex flex-wrap items-end gap-3">
-        <TopicField label={t("tryIt.filter")} value={filter} onChange={setFilter} className="min-w-56 flex-1" />
+        <TopicField
+          label={t("tryIt.filter")}
+          value={filter}
+          onChange={setFilter}
+          className="min-w-56 flex-1"
+        />
         <Button type="submit" disabled={!filter.trim()}>
           {t("tryIt.add")}
         </Button>

@@ -156,7 +156,12 @@ export function useWire() {
         await client.current?.publishAsync(topic, bytes as never, { qos, retain });
         if (qos > 0) add({ kind: "acked", topic, tookMs: performance.now() - start });
       } catch (error) {
-        add({ kind: "publishRefused", topic, code: codeOf(error), reason: words.current ?? messageOf(error) });
+        add({
+          kind: "publishRefused",
+          topic,
+          code: codeOf(error),
+          reason: words.current ?? messageOf(error),
+        });
       }
     },
     [add],
@@ -178,7 +183,12 @@ export function useWire() {
         setFilters((now) => (now.includes(filter) ? now : [...now, filter]));
         add({ kind: "subscribed", topic: filter });
       } catch (error) {
-        add({ kind: "subscribeRefused", topic: filter, code: code ?? codeOf(error), reason: words.current ?? messageOf(error) });
+        add({
+          kind: "subscribeRefused",
+          topic: filter,
+          code: code ?? codeOf(error),
+          reason: words.current ?? messageOf(error),
+        });
       } finally {
         client.current?.off("packetreceive", look);
       }
