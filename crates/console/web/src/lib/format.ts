@@ -24,19 +24,12 @@ export function bytes(value: number, language: string): string {
   return `${number(amount, language, unit === 0 || amount >= 100 ? 0 : 1)} ${UNITS[unit]}`;
 }
 
-const LOCAL: Intl.DateTimeFormatOptions = {
-  year: "numeric",
-  month: "2-digit",
-  day: "2-digit",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-};
-
-/** Date and time in the local zone. */
-export function localTime(ms: number, language: string): string {
-  return new Intl.DateTimeFormat(language, LOCAL).format(ms);
+/** Date and time in the local zone, as ISO 8601 writes them: the same in every language. */
+export function localTime(ms: number): string {
+  const at = new Date(ms);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /** The same instant in UTC, with milliseconds, as in logs. */

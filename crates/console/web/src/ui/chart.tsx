@@ -67,6 +67,7 @@ export default function Chart({ label, times, series, height = 180, say }: Chart
           {
             ...axis,
             grid: { show: false },
+            size: 26,
             space: 90,
             values: (_, at) => at.map((s) => format.clock(s * 1000, i18n.language)),
           },

@@ -91,11 +91,10 @@ export function HeightLink({ height }: { height: number }) {
 
 /** A time in the local zone; UTC on hover and focus. */
 export function Time({ ms, ago }: { ms: number; ago?: boolean }) {
-  const { i18n } = useTranslation();
   return (
     <Tip text={format.utcTime(ms)}>
       <time dateTime={new Date(ms).toISOString()} className="whitespace-nowrap">
-        {ago ? <Ago ms={ms} /> : format.localTime(ms, i18n.language)}
+        {ago ? <Ago ms={ms} /> : format.localTime(ms)}
       </time>
     </Tip>
   );

@@ -154,7 +154,6 @@ function Templates({ orgs }: { orgs: string[] }) {
   const { t } = useTranslation();
   return (
     <Panel title={t("governance.templates")} note={t("governance.templatesNote")} flush>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <div tabIndex={0} role="region" aria-label={t("governance.templates")} className="overflow-x-auto">
         <table className="w-full min-w-[38rem] text-start">
           <thead>

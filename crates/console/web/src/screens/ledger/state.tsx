@@ -122,7 +122,6 @@ function Found({ kind, name }: { kind: Kind; name: string }) {
             {absent(answer.value) ? (
               <Badge>{t("ledger.state.absentUnproven")}</Badge>
             ) : (
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
               <pre tabIndex={0} className="id-text max-h-[32rem] overflow-auto break-all whitespace-pre-wrap">
                 {typeof answer.value === "string" ? answer.value : JSON.stringify(answer.value, null, 2)}
               </pre>

@@ -72,7 +72,6 @@ export function Transaction() {
                 />
               </Panel>
               <Panel title={t("ledger.fields")} className="self-start">
-                {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
                 <pre
                   tabIndex={0}
                   className="id-text max-h-[32rem] overflow-auto whitespace-pre-wrap break-all"

@@ -142,7 +142,7 @@ function Figures({ view }: { view: View }) {
         value={whole(view.online)}
         note={
           <>
-            {t("overview.ofClients", { count: view.clients })}
+            {t("overview.ofClients", { formatted: whole(view.clients) })}
             {view.expiring > 0 && ` · ${t("overview.expiringSoon", { count: view.expiring })}`}
           </>
         }

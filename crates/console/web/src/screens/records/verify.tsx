@@ -173,7 +173,6 @@ function Message({ result, sealed }: { result: VerifiedReceipt; sealed: boolean 
       <div className="mt-3 mb-1 text-[0.9rem] text-ink-3">
         {text === undefined ? t("records.message.payload") : t("records.message.text")}
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre
         tabIndex={0}
         className="id-text max-h-40 overflow-y-auto rounded-md bg-sunken p-2.5 break-all whitespace-pre-wrap"

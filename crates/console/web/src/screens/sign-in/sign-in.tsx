@@ -13,7 +13,7 @@ import { FileField } from "@/ui/file";
 import { Mark } from "@/ui/mark";
 import { Refused } from "@/ui/states";
 import { Id } from "@/ui/value";
-import { tokenIn, useUpLink } from "./link";
+import { spendLink, tokenIn } from "./link";
 
 export function SignIn() {
   const { t, i18n } = useTranslation();
@@ -75,7 +75,7 @@ function ByLink() {
     onSuccess: enter,
   });
   useEffect(() => {
-    const token = useUpLink();
+    const token = spendLink();
     if (token) mutate(token);
   }, [mutate]);
   const submit = (event: FormEvent) => {

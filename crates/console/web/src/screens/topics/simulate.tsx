@@ -77,8 +77,8 @@ export function Simulate() {
             value={at}
             onChange={(event) => setAt(event.target.value.replace(/\D/g, ""))}
           />
-          <Button type="submit" kind="primary">
-            {t("topics.tab.simulate")}
+          <Button type="submit" kind="primary" className="justify-self-start">
+            {t("topics.simulate.ask")}
           </Button>
         </form>
       </Panel>

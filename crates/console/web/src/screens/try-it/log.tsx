@@ -67,7 +67,6 @@ export function Log({ wire, client }: { wire: Wire; client: string }) {
           {t("tryIt.emptyText")}
         </Empty>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
         <ol
           aria-label={t("tryIt.log")}
           aria-live="polite"

@@ -77,6 +77,43 @@ export function useWire() {
   }, []);
   useEffect(() => disconnect, [disconnect]);
 
+  const listen = useCallback(
+    (made: MqttClient) => {
+      let refused = false;
+      let up = false;
+      made.on("packetreceive", (packet) => {
+        const answer = packet as unknown as Answer;
+        words.current = answer.properties?.reasonString;
+        const code = answer.reasonCode ?? answer.returnCode;
+        if (answer.cmd === "connack" && code !== undefined && code !== 0) {
+          refused = true;
+          add({ kind: "refused", code, reason: words.current });
+        }
+        if (answer.cmd === "disconnect") add({ kind: "disconnected", code, reason: words.current });
+      });
+      made.on("connect", () => {
+        up = true;
+        setState("connected");
+        add({ kind: "connected", reason: words.current });
+      });
+      made.on("message", (topic, payload) =>
+        add({ kind: "message", topic, payload: new Uint8Array(payload) }),
+      );
+      made.on("error", (error) => {
+        if (!refused) add({ kind: "error", text: error.message });
+      });
+      made.on("close", () => {
+        if (client.current !== made && client.current !== null) return;
+        client.current = null;
+        setState("ended");
+        setFilters([]);
+        if (!refused) add({ kind: up ? "closed" : "error", text: up ? undefined : "failed" });
+        made.end(true);
+      });
+    },
+    [add],
+  );
+
   const connect = useCallback(
     async (as: string, protocolVersion: 4 | 5) => {
       disconnect();
@@ -112,40 +149,8 @@ export function useWire() {
         throw error;
       }
     },
-    [add, disconnect],
+    [add, disconnect, listen],
   );
-
-  const listen = (made: MqttClient) => {
-    let refused = false;
-    let up = false;
-    made.on("packetreceive", (packet) => {
-      const answer = packet as unknown as Answer;
-      words.current = answer.properties?.reasonString;
-      const code = answer.reasonCode ?? answer.returnCode;
-      if (answer.cmd === "connack" && code !== undefined && code !== 0) {
-        refused = true;
-        add({ kind: "refused", code, reason: words.current });
-      }
-      if (answer.cmd === "disconnect") add({ kind: "disconnected", code, reason: words.current });
-    });
-    made.on("connect", () => {
-      up = true;
-      setState("connected");
-      add({ kind: "connected", reason: words.current });
-    });
-    made.on("message", (topic, payload) => add({ kind: "message", topic, payload: new Uint8Array(payload) }));
-    made.on("error", (error) => {
-      if (!refused) add({ kind: "error", text: error.message });
-    });
-    made.on("close", () => {
-      if (client.current !== made && client.current !== null) return;
-      client.current = null;
-      setState("ended");
-      setFilters([]);
-      if (!refused) add({ kind: up ? "closed" : "error", text: up ? undefined : "failed" });
-      made.end(true);
-    });
-  };
 
   const publish = useCallback(
     async (topic: string, payload: string, qos: 0 | 1 | 2, retain: boolean) => {
