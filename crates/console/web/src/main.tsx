@@ -32,7 +32,11 @@ takeLink();
 const i18n = await startLanguage();
 const router = makeRouter(queries);
 whenSignedOut(() => {
-  void queries.invalidateQueries({ queryKey: sessionQuery.queryKey }).then(() => router.invalidate());
+  const { pathname, href } = router.state.location;
+  if (pathname === "/sign-in") return;
+  void queries
+    .invalidateQueries({ queryKey: sessionQuery.queryKey })
+    .then(() => router.navigate({ to: "/sign-in", search: { to: href, ended: true } }));
 });
 
 const place = document.getElementById("root");

@@ -20,7 +20,8 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({ notFoundCo
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (raw: Raw): { to?: string } => tidy({ to: inner(text(raw, "to")) }),
+  validateSearch: (raw: Raw): { to?: string; ended?: boolean } =>
+    tidy({ to: inner(text(raw, "to")), ended: raw.ended === true || undefined }),
   component: lazyRouteComponent(() => import("@/screens/sign-in/sign-in"), "SignIn"),
 });
 

@@ -88,7 +88,7 @@ export function shortId(id: string, head = 8, tail = 6): string {
 
 /** The organisation of a client id. */
 export function orgOf(client: string): string {
-  return client.slice(0, client.indexOf(".")) || client;
+  return client.split(".")[0] ?? client;
 }
 
 /** Hexadecimal to bytes; none when it isn't hexadecimal. */

@@ -110,12 +110,20 @@ function useColumns(t: TFunction, clients: boolean): Column<ConnectionEvent>[] {
         id: "what",
         header: t("audit.column.what"),
         meta: { width: "minmax(9.5rem, 1fr)" },
-        cell: ({ row }) => <KindBadge kind={row.original.event.kind} />,
+        cell: ({ row }) => (
+          <>
+            <KindBadge kind={row.original.event.kind} />
+            <span className="block sm:hidden">
+              {clients && <ClientLink client={row.original.event.client} />}
+              <About record={row.original} />
+            </span>
+          </>
+        ),
       },
       clients && {
         id: "client",
         header: t("audit.column.client"),
-        meta: { width: "minmax(9rem, 1.2fr)", from: 500 },
+        meta: { width: "minmax(9rem, 1.2fr)", from: 560 },
         cell: ({ row }) => <ClientLink client={row.original.event.client} />,
       },
       {

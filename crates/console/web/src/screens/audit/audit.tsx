@@ -11,6 +11,7 @@ import { EventList } from "@/parts/events";
 import { Button } from "@/ui/button";
 import { useTyped } from "@/ui/debounced";
 import { SelectField, TextField } from "@/ui/field";
+import { Filters as FilterBar } from "@/ui/filters";
 import { Menu, MenuHead, MenuItem } from "@/ui/menu";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty } from "@/ui/states";
@@ -100,13 +101,18 @@ function Filters() {
   const [gateway, typeGateway] = useTyped(search.gateway ?? "", setGateway);
   const [address, typeAddress] = useTyped(search.address ?? "", setAddress);
   return (
-    <div className="grid grid-cols-1 gap-2.5 border-b border-line p-4 min-[480px]:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-6">
-      <TextField
-        label={t("words.act.client")}
-        placeholder="acme.press"
-        value={client}
-        onChange={(event) => typeClient(event.target.value)}
-      />
+    <FilterBar
+      columns="sm:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-6"
+      active={Object.keys(search).length}
+      first={
+        <TextField
+          label={t("words.act.client")}
+          placeholder="acme.press"
+          value={client}
+          onChange={(event) => typeClient(event.target.value)}
+        />
+      }
+    >
       <SelectField
         label={t("audit.kindLabel")}
         value={search.kind ?? ""}
@@ -142,6 +148,6 @@ function Filters() {
         value={search.to === undefined ? "" : toInput(search.to)}
         onChange={(event) => set({ to: fromInput(event.target.value) })}
       />
-    </div>
+    </FilterBar>
   );
 }

@@ -13,6 +13,7 @@ import { RoleText, StatusBadge, useWord } from "@/parts/badges";
 import { Button } from "@/ui/button";
 import { useTyped } from "@/ui/debounced";
 import { SelectField, TextField } from "@/ui/field";
+import { Filters as FilterBar } from "@/ui/filters";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty, Loaded } from "@/ui/states";
 import { Dot } from "@/ui/status";
@@ -133,16 +134,20 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
       : `${word("status", status)} (${format.number(count, i18n.language)})`;
   };
   return (
-    <div className="grid grid-cols-2 gap-2.5 border-b border-line p-4 md:grid-cols-3 xl:grid-cols-[minmax(14rem,2fr)_repeat(5,minmax(8rem,1fr))]">
-      <TextField
-        label={t("devices.searchLabel")}
-        placeholder={t("devices.searchPlaceholder")}
-        icon={<Search aria-hidden />}
-        type="search"
-        value={typed}
-        onChange={(event) => setTyped(event.target.value)}
-        className="col-span-2 md:col-span-3 xl:col-span-1"
-      />
+    <FilterBar
+      columns="sm:grid-cols-2 md:grid-cols-3 xl:grid-cols-[minmax(14rem,2fr)_repeat(5,minmax(8rem,1fr))]"
+      active={Object.keys(search).filter((name) => name !== "search" && name !== "enrol").length}
+      first={
+        <TextField
+          label={t("devices.searchLabel")}
+          placeholder={t("devices.searchPlaceholder")}
+          icon={<Search aria-hidden />}
+          type="search"
+          value={typed}
+          onChange={(event) => setTyped(event.target.value)}
+        />
+      }
+    >
       <SelectField
         label={t("words.act.organisation")}
         value={search.org ?? ""}
@@ -177,7 +182,7 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
         onChange={(sort) => set({ sort: sort === "name" ? undefined : sort })}
         options={SORTS.map((sort) => ({ value: sort, text: t(`devices.sorts.${sort}`) }))}
       />
-    </div>
+    </FilterBar>
   );
 }
 

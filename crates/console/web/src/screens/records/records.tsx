@@ -12,6 +12,7 @@ import { Sentence } from "@/parts/sentence";
 import { TopicField } from "@/parts/topic-field";
 import { useTyped } from "@/ui/debounced";
 import { TextField } from "@/ui/field";
+import { Filters as FilterBar } from "@/ui/filters";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty, Loaded } from "@/ui/states";
 import { type Column, DataTable } from "@/ui/table";
@@ -54,13 +55,11 @@ function Filters() {
   const setTopic = useCallback((topic: string) => set({ topic: topic.trim() || undefined }), [set]);
   const [topic, typeTopic] = useTyped(search.topic ?? "", setTopic);
   return (
-    <div className="grid gap-2.5 border-b border-line p-4 sm:grid-cols-2 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)]">
-      <TopicField
-        label={t("records.topic")}
-        value={topic}
-        onChange={typeTopic}
-        className="sm:col-span-2 lg:col-span-1"
-      />
+    <FilterBar
+      columns="sm:grid-cols-3 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)]"
+      active={[search.from, search.to].filter((one) => one !== undefined).length}
+      first={<TopicField label={t("records.topic")} value={topic} onChange={typeTopic} />}
+    >
       <TextField
         label={t("records.from")}
         type="datetime-local"
@@ -75,7 +74,7 @@ function Filters() {
         value={search.to === undefined ? "" : toInput(search.to)}
         onChange={(event) => set({ to: fromInput(event.target.value) })}
       />
-    </div>
+    </FilterBar>
   );
 }
 
@@ -126,15 +125,22 @@ function useColumns(topic: string): Column<PackageRecord>[] {
       {
         id: "time",
         header: t("records.column.time"),
-        meta: { width: "minmax(10rem, 2fr)" },
+        meta: { width: "minmax(0, 2fr)" },
         cell: ({ row }) => (
-          <Sentence
-            text={t("records.range")}
-            parts={{
-              from: <Time ms={row.original.anchor.from_ms} />,
-              to: <Time ms={row.original.anchor.to_ms} />,
-            }}
-          />
+          <Link
+            to="/records/$packageId"
+            params={{ packageId: row.original.anchor.package }}
+            search={{ topic }}
+            className="hover:underline"
+          >
+            <Sentence
+              text={t("records.range")}
+              parts={{
+                from: <Time ms={row.original.anchor.from_ms} />,
+                to: <Time ms={row.original.anchor.to_ms} />,
+              }}
+            />
+          </Link>
         ),
       },
       {
@@ -160,7 +166,7 @@ function useColumns(topic: string): Column<PackageRecord>[] {
       {
         id: "package",
         header: t("records.column.package"),
-        meta: { width: "minmax(8.5rem, 1fr)" },
+        meta: { width: "minmax(8.5rem, 1fr)", from: 560 },
         cell: ({ row }) => (
           <Id
             id={row.original.anchor.package}

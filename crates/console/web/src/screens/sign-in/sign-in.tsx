@@ -12,6 +12,7 @@ import { TextField } from "@/ui/field";
 import { FileField } from "@/ui/file";
 import { Mark } from "@/ui/mark";
 import { Refused } from "@/ui/states";
+import { Note } from "@/ui/status";
 import { Id } from "@/ui/value";
 import { spendLink, tokenIn } from "./link";
 
@@ -19,7 +20,7 @@ export function SignIn() {
   const { t, i18n } = useTranslation();
   const session = useSession();
   const navigate = useNavigate();
-  const { to } = useSearch({ from: "/sign-in" });
+  const { to, ended } = useSearch({ from: "/sign-in" });
   const signedIn = Boolean(session.user);
   useEffect(() => {
     if (signedIn) void navigate({ to: to ?? "/", replace: true });
@@ -44,6 +45,13 @@ export function SignIn() {
             </p>
           </div>
         </div>
+        {ended && (
+          <div className="mb-6">
+            <Note tone="doubt" role="status" title={t("shell.ended")}>
+              {t("shell.endedText")}
+            </Note>
+          </div>
+        )}
         <p className="mb-6 max-w-[60ch] text-ink-2">{t("signIn.noPassword")}</p>
         <div className="grid gap-4 md:grid-cols-2">
           <ByLink />

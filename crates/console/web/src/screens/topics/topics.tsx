@@ -35,7 +35,7 @@ export function Topics() {
         }
       />
       <div className="grid items-start gap-4 lg:grid-cols-[17rem_minmax(0,1fr)] 2xl:grid-cols-[22rem_minmax(0,1fr)]">
-        <div className="panel max-h-[22rem] overflow-hidden lg:sticky lg:top-[4.5rem] lg:max-h-[calc(100dvh-6rem)] flex flex-col">
+        <div className="panel max-h-72 overflow-hidden lg:sticky lg:top-[4.5rem] lg:max-h-[calc(100dvh-6rem)] flex flex-col">
           <TopicTree chosen={search.topic} />
         </div>
         <div className="min-w-0">
