@@ -1,0 +1,168 @@
+// Signing in: by a one-time link, or by a key that never leaves this page.
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Languages } from "lucide-react";
+import { type FormEvent, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api, ok } from "@/api/client";
+import { type Session, sessionQuery, useSession } from "@/api/session";
+import { speak } from "@/i18n";
+import { Button } from "@/ui/button";
+import { TextField } from "@/ui/field";
+import { FileField } from "@/ui/file";
+import { Mark } from "@/ui/mark";
+import { Refused } from "@/ui/states";
+import { Note } from "@/ui/status";
+import { Id } from "@/ui/value";
+import { spendLink, tokenIn } from "./link";
+
+export function SignIn() {
+  const { t, i18n } = useTranslation();
+  const session = useSession();
+  const navigate = useNavigate();
+  const { to, ended } = useSearch({ from: "/sign-in" });
+  const signedIn = Boolean(session.user);
+  useEffect(() => {
+    if (signedIn) void navigate({ to: to ?? "/", replace: true });
+  }, [signedIn, navigate, to]);
+  const other = i18n.language === "en" ? "zh" : "en";
+  return (
+    <div className="flex min-h-dvh flex-col">
+      <header className="flex justify-end p-3">
+        <Button kind="ghost" icon={<Languages aria-hidden />} onClick={() => void speak(other)}>
+          <span lang={other}>{other === "zh" ? "中文" : "English"}</span>
+        </Button>
+      </header>
+      <main className="mx-auto w-full max-w-3xl flex-1 px-4 pt-[6vh] pb-12">
+        <div className="mb-8 flex items-start gap-4">
+          <Mark size={52} />
+          <div className="min-w-0">
+            <h1 className="text-[1.8rem] leading-tight font-semibold tracking-[-0.015em]">
+              {t("signIn.title")}
+            </h1>
+            <p className="text-ink-2">
+              {t("signIn.lead", { org: session.console.org, consortium: session.console.consortium })}
+            </p>
+          </div>
+        </div>
+        {ended && (
+          <div className="mb-6">
+            <Note tone="doubt" role="status" title={t("shell.ended")}>
+              {t("shell.endedText")}
+            </Note>
+          </div>
+        )}
+        <p className="mb-6 max-w-[60ch] text-ink-2">{t("signIn.noPassword")}</p>
+        <div className="grid gap-4 md:grid-cols-2">
+          <ByLink />
+          <ByKey />
+        </div>
+        <p className="mt-8 flex flex-wrap items-center gap-2 text-[0.88rem] text-ink-3">
+          {t("signIn.genesis")} <Id id={session.console.chain} />
+        </p>
+      </main>
+    </div>
+  );
+}
+
+function useEnter() {
+  const queries = useQueryClient();
+  return (session: Session) => {
+    queries.clear();
+    queries.setQueryData(sessionQuery.queryKey, session);
+  };
+}
+
+function ByLink() {
+  const { t } = useTranslation();
+  const enter = useEnter();
+  const [text, setText] = useState("");
+  const [wrong, setWrong] = useState(false);
+  const { mutate, error, isPending } = useMutation({
+    mutationFn: (token: string) => ok(api.POST("/api/session/link", { body: { token } })),
+    onSuccess: enter,
+  });
+  useEffect(() => {
+    const token = spendLink();
+    if (token) mutate(token);
+  }, [mutate]);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const token = tokenIn(text);
+    setWrong(!token);
+    if (token) mutate(token);
+  };
+  return (
+    <form onSubmit={submit} className="panel flex flex-col gap-3 p-5">
+      <h2 className="text-[1.08rem] font-semibold">{t("signIn.byLink")}</h2>
+      <p className="text-[0.95rem] text-ink-2">{t("signIn.byLinkText")}</p>
+      <TextField
+        label={t("signIn.link")}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        error={wrong && t("signIn.linkWrong")}
+        mono
+      />
+      <Refused error={error} />
+      <Button type="submit" kind="primary" busy={isPending} className="mt-auto self-start">
+        {isPending ? t("signIn.signing") : t("signIn.submit")}
+      </Button>
+    </form>
+  );
+}
+
+function ByKey() {
+  const { t } = useTranslation();
+  const enter = useEnter();
+  const [key, setKey] = useState<File>();
+  const [certificate, setCertificate] = useState<File>();
+  const [passphrase, setPassphrase] = useState("");
+  const signIn = useMutation({
+    async mutationFn() {
+      if (!key || !certificate) return undefined;
+      const { readIdentity, signChallenge } = await import("./key");
+      const identity = await readIdentity(await key.text(), await certificate.text(), passphrase);
+      const challenge = await ok(api.POST("/api/session/challenge"));
+      return ok(api.POST("/api/session/key", { body: signChallenge(identity, challenge) }));
+    },
+    onSuccess: (session) => session && enter(session),
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    signIn.mutate();
+  };
+  return (
+    <form onSubmit={submit} className="panel flex flex-col gap-3 p-5">
+      <h2 className="text-[1.08rem] font-semibold">{t("signIn.byKey")}</h2>
+      <p className="text-[0.95rem] text-ink-2">{t("signIn.byKeyText")}</p>
+      <FileField label={t("signIn.key")} accept=".key,.pem" file={key} onFile={setKey} />
+      <FileField
+        label={t("signIn.certificate")}
+        accept=".crt,.pem,.cer"
+        file={certificate}
+        onFile={setCertificate}
+      />
+      <TextField
+        label={t("signIn.passphrase")}
+        hint={t("signIn.passphraseHint")}
+        type="password"
+        value={passphrase}
+        onChange={(event) => setPassphrase(event.target.value)}
+      />
+      <details className="text-[0.9rem] text-ink-2">
+        <summary className="cursor-pointer text-indigo">{t("signIn.aboutKey")}</summary>
+        <p className="mt-1">{t("signIn.aboutKeyText")}</p>
+      </details>
+      <Refused error={signIn.error} />
+      <Button
+        type="submit"
+        kind="primary"
+        busy={signIn.isPending}
+        disabled={!key || !certificate}
+        className="self-start"
+      >
+        {signIn.isPending ? t("signIn.signing") : t("signIn.submit")}
+      </Button>
+    </form>
+  );
+}
