@@ -47,6 +47,8 @@ impl Domain {
     pub const READING: Self = Self("sealwire-reading-v1");
     /// A dealing of a ceremony that makes a shared compute key, by its dealer.
     pub const DEALING: Self = Self("sealwire-dealing-v1");
+    /// A sign-in at a web console, by the client.
+    pub const CONSOLE: Self = Self("sealwire-console-v1");
     /// A consensus vote, by a validator.
     pub const VOTE: Self = Self("sealwire-vote-v1");
     /// A handshake or gossip between ledger nodes.
