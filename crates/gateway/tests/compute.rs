@@ -136,7 +136,10 @@ async fn a_mean_over_batches_in_parts_and_a_count_over_a_threshold() {
     let Value::Mean { sum, .. } = additive.open(&computed).value else {
         panic!("not a mean");
     };
-    assert_eq!(sum.value, values.iter().map(|v| i128::from(*v)).sum::<i128>());
+    assert_eq!(
+        sum.value,
+        values.iter().map(|v| i128::from(*v)).sum::<i128>()
+    );
     assert_eq!(status.inputs[0].readings, 9_000);
     // The public half is handed out as it was uploaded.
     let (code, text) = additive.upload(world, gateway, KeyHalf::Public).await;

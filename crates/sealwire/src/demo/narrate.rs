@@ -124,7 +124,11 @@ fn sentence(event: &Event) -> Option<String> {
             text("height")
         ),
         "computation_refused" => {
-            format!("computation refused to {}: {}", text("client"), text("reason"))
+            format!(
+                "computation refused to {}: {}",
+                text("client"),
+                text("reason")
+            )
         }
         "result_published" => format!(
             "result of evaluation {} published on {}",
