@@ -15,6 +15,8 @@ const TARGETS: &[(&str, &[&str])] = &[
             "evaluation",
             "computed",
             "opening_share",
+            "standing_job",
+            "evaluation_record",
         ],
     ),
     ("csr", &["csr", "csr_pem", "code"]),
