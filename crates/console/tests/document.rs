@@ -33,7 +33,7 @@ fn the_committed_openapi_document_is_the_one_served() {
 
 #[test]
 fn every_query_of_a_node_is_passed_through_or_named_as_not() {
-    let text = fs::read_to_string(docs("openapi.json")).unwrap();
+    let text = sealwire_ledger::api::openapi_json().unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let paths: BTreeSet<&str> = document["paths"]
         .as_object()
