@@ -17,7 +17,11 @@ mod identity;
 mod rights;
 mod token;
 
-use axum::{Extension, Json, Router, extract::State, routing::{get, post}};
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    routing::{get, post},
+};
 use sealwire_client::{Identity, Keyring, Ledger, Owner, ledger::Applied};
 use sealwire_envelope::ClientId;
 use serde::Serialize;
@@ -73,8 +77,14 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/actions/topics/deny", post(rights::deny))
         .route("/api/actions/topics/rotate", post(rights::rotate))
         .route("/api/actions/topics/close", post(rights::close))
-        .route("/api/actions/authorisations/create", post(rights::authorise))
-        .route("/api/actions/authorisations/withdraw", post(rights::withdraw))
+        .route(
+            "/api/actions/authorisations/create",
+            post(rights::authorise),
+        )
+        .route(
+            "/api/actions/authorisations/withdraw",
+            post(rights::withdraw),
+        )
         .route("/api/actions/authorisations/redeem", post(rights::redeem))
         .route("/api/actions/token", post(token::mint))
 }
@@ -114,7 +124,9 @@ pub(crate) fn may_act(app: &App, caller: &Caller, client: &ClientId) -> Result<(
         }
         ActsFor::Itself if me == client => Ok(()),
         ActsFor::Itself => {
-            let detail = format!("{me} acts for itself only: {client} or its organisation's operator must do this");
+            let detail = format!(
+                "{me} acts for itself only: {client} or its organisation's operator must do this"
+            );
             Err(Problem::forbidden("not-yourself", detail))
         }
         ActsFor::Organisation if client.org() == app.org => Ok(()),
@@ -133,7 +145,10 @@ pub(crate) fn may_act(app: &App, caller: &Caller, client: &ClientId) -> Result<(
 fn may_operate(app: &App, caller: &Caller, of: &ClientId) -> Result<(), Problem> {
     if caller.acts_for != ActsFor::Organisation {
         let why = match session::why_reads_only(caller) {
-            why if why.is_empty() => format!("{} isn't an operator of '{}'", caller.session.client, app.org),
+            why if why.is_empty() => format!(
+                "{} isn't an operator of '{}'",
+                caller.session.client, app.org
+            ),
             why => why,
         };
         let detail = format!("that takes an operator of '{}': {why}", of.org());
@@ -150,7 +165,11 @@ struct Actor {
 
 impl Actor {
     /// A client whose key is here; `command` does the same where it is.
-    fn load(app: &App, client: &ClientId, command: impl FnOnce() -> String) -> Result<Self, Problem> {
+    fn load(
+        app: &App,
+        client: &ClientId,
+        command: impl FnOnce() -> String,
+    ) -> Result<Self, Problem> {
         let identity = app.keys.identity(client);
         let identity = identity.ok_or_else(|| Problem::key_missing(client, command()))?;
         let ledger = Ledger::of(&identity)?.with_attempts(CALL_ATTEMPTS);

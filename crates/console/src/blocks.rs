@@ -203,7 +203,11 @@ pub(crate) enum Part {
 /// A block, kept or fetched.
 pub(crate) async fn fetch(app: &App, height: u64) -> Result<Arc<Fetched>, Problem> {
     let kept = |app: &App| {
-        let mut kept = app.blocks.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = app
+            .blocks
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         kept.get(height)
     };
     if let Some(block) = kept(app) {
@@ -218,7 +222,11 @@ pub(crate) async fn fetch(app: &App, height: u64) -> Result<Arc<Fetched>, Proble
         .map_err(|error| Problem::unavailable("node", format!("block {height}: {error}")))?;
     let bytes = answer.body.len();
     let fetched = Arc::new(Fetched { bundle, bytes });
-    let mut kept = app.blocks.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = app
+        .blocks
+        .kept
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     // Without its own certificate the block is too young: it gets one in a moment.
     if fetched.bundle.finality.is_some() || height + 8 < app.feed.height() {
         kept.put(height, fetched.clone());
@@ -254,7 +262,9 @@ fn row(app: &App, fetched: &Fetched) -> BlockRow {
     let header = &fetched.bundle.header;
     let mut calls = BTreeMap::new();
     for transaction in &fetched.bundle.transactions {
-        *calls.entry(transaction.body.call.name().to_owned()).or_insert(0) += 1;
+        *calls
+            .entry(transaction.body.call.name().to_owned())
+            .or_insert(0) += 1;
     }
     let told = app.feed.block(header.height);
     let refused = told.map(|it| it.transactions.iter().filter(|tx| tx.code != 0).count());
@@ -319,7 +329,11 @@ async fn transaction(app: &App, fetched: &Fetched, index: usize) -> TransactionV
 /// Who holds a certificate, or held it.
 async fn sender(app: &App, id: &CertId) -> Option<ClientId> {
     let senders = &app.blocks.senders;
-    let known = senders.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+    let known = senders
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(id)
+        .cloned();
     if known.is_some() {
         return known;
     }
@@ -366,7 +380,10 @@ async fn outcome(app: &App, height: u64, index: usize, id: &TxId) -> Option<Outc
             text: String::new(),
         });
     }
-    let asked = app.upstream.json(&format!("/v1/transactions/{}", id.0)).await;
+    let asked = app
+        .upstream
+        .json(&format!("/v1/transactions/{}", id.0))
+        .await;
     let status: Status = asked.ok()?;
     Some(OutcomeView {
         code: status.code?,
@@ -638,12 +655,27 @@ async fn by_digest(app: &App, text: &str, hits: &mut Vec<Hit>) -> Result<(), Pro
     let mut add = |kind, about: Option<String>| {
         hits.extend(about.map(|about| hit(kind, text, &about)));
     };
-    add(HitKind::Package, found.1?.map(|it| it.anchor.topic.to_string()));
-    add(HitKind::Certificate, found.2?.map(|it| it.client.to_string()));
+    add(
+        HitKind::Package,
+        found.1?.map(|it| it.anchor.topic.to_string()),
+    );
+    add(
+        HitKind::Certificate,
+        found.2?.map(|it| it.client.to_string()),
+    );
     add(HitKind::Enrolment, found.3?.map(|it| it.client.to_string()));
-    add(HitKind::Authorisation, found.4?.map(|it| it.filter.to_string()));
-    add(HitKind::ComputeKey, found.5?.map(|it| it.key.owner.to_string()));
-    add(HitKind::Evaluation, found.6?.map(|it| it.evaluation.gateway.to_string()));
+    add(
+        HitKind::Authorisation,
+        found.4?.map(|it| it.filter.to_string()),
+    );
+    add(
+        HitKind::ComputeKey,
+        found.5?.map(|it| it.key.owner.to_string()),
+    );
+    add(
+        HitKind::Evaluation,
+        found.6?.map(|it| it.evaluation.gateway.to_string()),
+    );
     Ok(())
 }
 
@@ -655,7 +687,11 @@ async fn find_transaction_at(app: &App, id: &str) -> Option<u64> {
 
 /// A block that was looked at lately, by its digest: nodes have no index of digests.
 fn kept_with_digest(app: &App, digest: &sealwire_sm::Sm3Digest) -> Option<u64> {
-    let kept = app.blocks.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = app
+        .blocks
+        .kept
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let mut blocks = kept.blocks.iter();
     let found = blocks.find(|(_, (block, _))| block.bundle.header.digest() == *digest);
     found.map(|(height, _)| *height)

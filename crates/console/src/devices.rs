@@ -27,13 +27,7 @@ use serde_json::Value;
 use tokio::{sync::Notify, time::Instant};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    App,
-    audit::EventView,
-    problem::Problem,
-    session::Caller,
-    upstream::percent_encoded,
-};
+use crate::{App, audit::EventView, problem::Problem, session::Caller, upstream::percent_encoded};
 
 /// Clients that are read at a time: the most that a node gives.
 const READ_PAGE: usize = 1_000;
@@ -119,7 +113,11 @@ impl Index {
             return;
         }
         let seen = self.seen.entry(client).or_default();
-        if seen.last.as_ref().is_some_and(|last| last.time_ms > event.time_ms) {
+        if seen
+            .last
+            .as_ref()
+            .is_some_and(|last| last.time_ms > event.time_ms)
+        {
             return;
         }
         match event.kind.as_str() {
@@ -220,7 +218,8 @@ impl Devices {
         let all = || index.clients.iter();
         let exact = all().filter(|(client, _)| client.as_str() == text);
         let begins = all().filter(|(client, _)| {
-            client.as_str() != text && (client.as_str().starts_with(&text) || client.name().starts_with(&text))
+            client.as_str() != text
+                && (client.as_str().starts_with(&text) || client.name().starts_with(&text))
         });
         let has = all().filter(|(client, _)| {
             client.as_str().contains(&text)
@@ -246,7 +245,11 @@ impl Devices {
             .filter(|it| it.status(now_s) == CertificateStatus::Live);
         Totals {
             clients: index.clients.len(),
-            online: index.seen.values().filter(|it| it.online == Some(true)).count(),
+            online: index
+                .seen
+                .values()
+                .filter(|it| it.online == Some(true))
+                .count(),
             expiring: live.filter(|it| it.not_after_s < now_s + SOON_S).count(),
         }
     }
@@ -328,7 +331,10 @@ pub(crate) async fn keep(app: App) {
     loop {
         let (all, clients) = {
             let devices = &app.devices;
-            let mut changed = devices.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut changed = devices
+                .changed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let due = last_read.is_none_or(|at| at.elapsed() >= ANEW_EVERY);
             let all = changed.all && due;
             if all {
@@ -337,7 +343,9 @@ pub(crate) async fn keep(app: App) {
             (all, std::mem::take(&mut changed.clients))
         };
         let done = if all {
-            read_all(&app).await.inspect(|()| last_read = Some(Instant::now()))
+            read_all(&app)
+                .await
+                .inspect(|()| last_read = Some(Instant::now()))
         } else {
             read_again(&app, clients).await
         };
@@ -359,7 +367,10 @@ async fn read_all(app: &App) -> Result<(), Problem> {
     for org in &app.genesis.orgs {
         let mut after = String::new();
         loop {
-            let target = format!("/v1/organisations/{}/clients?limit={READ_PAGE}{after}", org.org);
+            let target = format!(
+                "/v1/organisations/{}/clients?limit={READ_PAGE}{after}",
+                org.org
+            );
             let page: Listed<Vec<ClientRecord>> = app.upstream.json(&target).await?;
             {
                 let mut index = app.devices.write();
@@ -388,7 +399,8 @@ async fn read_all(app: &App) -> Result<(), Problem> {
 async fn read_events(app: &App, gateway: &ClientId) -> Result<(), Problem> {
     let (mut events, mut after) = (Vec::new(), String::new());
     while events.len() < EVENTS_READ_MAX {
-        let target = format!("/v1/gateways/{gateway}/events?newest_first=true&limit={READ_PAGE}{after}");
+        let target =
+            format!("/v1/gateways/{gateway}/events?newest_first=true&limit={READ_PAGE}{after}");
         let page: Listed<Vec<BatchRecord>> = app.upstream.json(&target).await?;
         for batch in page.value {
             events.extend(batch.events.into_iter().rev().map(|it| it.event));
@@ -511,7 +523,10 @@ impl Filter {
         let org = set(&wanted.org).map(|it| it.parse()).transpose();
         let role = set(&wanted.role).map(|it| it.parse()).transpose();
         Ok(Self {
-            search: set(&wanted.search).unwrap_or_default().trim().to_ascii_lowercase(),
+            search: set(&wanted.search)
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase(),
             org: org.map_err(Problem::argument)?,
             role: role.map_err(Problem::argument)?,
             status: set(&wanted.status),
@@ -524,9 +539,9 @@ impl Filter {
         (self.search.is_empty() || client.as_str().contains(&self.search))
             && self.org.as_ref().is_none_or(|org| client.org() == *org)
             && self.role.is_none_or(|role| known.role == role)
-            && self.online.is_none_or(|wanted| {
-                seen.and_then(|it| it.online).unwrap_or(false) == wanted
-            })
+            && self
+                .online
+                .is_none_or(|wanted| seen.and_then(|it| it.online).unwrap_or(false) == wanted)
     }
 }
 
@@ -562,12 +577,15 @@ fn page(index: &Index, wanted: &Wanted, now_s: u64) -> Result<DevicePage, Proble
         }
     }
     let last_ms = |seen: &Option<&Seen>| {
-        seen.and_then(|it| it.last.as_ref()).map_or(0, |it| it.time_ms)
+        seen.and_then(|it| it.last.as_ref())
+            .map_or(0, |it| it.time_ms)
     };
     match wanted.sort {
         Sort::Name => {}
         Sort::Expires => found.sort_by_key(|(_, known, _)| known.not_after_s),
-        Sort::Registered => found.sort_by_key(|(_, known, _)| std::cmp::Reverse(known.registered_ms)),
+        Sort::Registered => {
+            found.sort_by_key(|(_, known, _)| std::cmp::Reverse(known.registered_ms))
+        }
         Sort::Seen => found.sort_by_key(|(_, _, seen)| std::cmp::Reverse(last_ms(seen))),
     }
     let from = match &wanted.cursor {
@@ -827,7 +845,11 @@ mod tests {
             let org = ["acme", "basin"][n % 2];
             let client: ClientId = format!("{org}.press-{n:06}").parse().unwrap();
             let known = Known {
-                role: if n % 10 == 0 { Role::User } else { Role::Device },
+                role: if n % 10 == 0 {
+                    Role::User
+                } else {
+                    Role::Device
+                },
                 certificate: CertId(sm3(&[&n.to_be_bytes()])),
                 not_before_s: 1_000,
                 not_after_s: 10_000 - n as u64 % 97,
@@ -851,7 +873,15 @@ mod tests {
             let (mut found, mut cursor) = (BTreeSet::new(), None);
             loop {
                 let limit = Some(100);
-                let page = ask(&index, Wanted { sort, cursor, limit, ..Wanted::default() });
+                let page = ask(
+                    &index,
+                    Wanted {
+                        sort,
+                        cursor,
+                        limit,
+                        ..Wanted::default()
+                    },
+                );
                 assert_eq!(page.total, 1_234);
                 found.extend(page.items.into_iter().map(|it| it.client));
                 cursor = page.next;
@@ -875,11 +905,20 @@ mod tests {
         assert_eq!(page.total, 10);
         let page = ask(&index, wanted("", "revoked"));
         assert_eq!((page.total, page.statuses["live"]), (20, 80));
-        let bad = Wanted { role: Some("king".to_owned()), ..Wanted::default() };
+        let bad = Wanted {
+            role: Some("king".to_owned()),
+            ..Wanted::default()
+        };
         assert!(page_of(&index, &bad).is_err());
-        let bad = Wanted { cursor: Some("x".to_owned()), ..Wanted::default() };
+        let bad = Wanted {
+            cursor: Some("x".to_owned()),
+            ..Wanted::default()
+        };
         assert!(page_of(&index, &bad).is_err());
-        let far = Wanted { cursor: Some(format!("from:{}", usize::MAX)), ..Wanted::default() };
+        let far = Wanted {
+            cursor: Some(format!("from:{}", usize::MAX)),
+            ..Wanted::default()
+        };
         assert!(page_of(&index, &far).unwrap().items.is_empty());
     }
 
@@ -910,7 +949,14 @@ mod tests {
         let mut index = index(4);
         let online = |index: &Index| {
             let online = Some(true);
-            ask(index, Wanted { online, ..Wanted::default() }).total
+            ask(
+                index,
+                Wanted {
+                    online,
+                    ..Wanted::default()
+                },
+            )
+            .total
         };
         index.saw(&event("acme.press-000000", "connected", 10));
         index.saw(&event("acme.stranger", "connect-refused", 11));
@@ -929,9 +975,20 @@ mod tests {
         let start = Instant::now();
         for _ in 0..10 {
             let search = Some("99".to_owned());
-            ask(&index, Wanted { search, sort: Sort::Expires, ..Wanted::default() });
+            ask(
+                &index,
+                Wanted {
+                    search,
+                    sort: Sort::Expires,
+                    ..Wanted::default()
+                },
+            );
         }
         // Generous: a slow machine takes a tenth of it.
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            start.elapsed()
+        );
     }
 }

@@ -169,8 +169,7 @@ fn read(certificate: &Path, key: &Path) -> Result<(Tls, String), TlsError> {
     let print = fingerprint(own);
     let secret = zeroize::Zeroizing::new(bytes(key)?);
     // The error isn't shown: it might quote the key.
-    let secret =
-        PrivateKeyDer::from_pem_slice(&secret).map_err(|_| not_pem(key, "private key"))?;
+    let secret = PrivateKeyDer::from_pem_slice(&secret).map_err(|_| not_pem(key, "private key"))?;
     let options = Options {
         alpn: vec![b"http/1.1".to_vec()],
         resumption: Resumption::Tickets {
@@ -201,7 +200,12 @@ struct Guest {
 }
 
 impl Guest {
-    fn enter(counts: &Counts, address: IpAddr, most: usize, permit: OwnedSemaphorePermit) -> Option<Self> {
+    fn enter(
+        counts: &Counts,
+        address: IpAddr,
+        most: usize,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Self> {
         let address = counted(address);
         let mut all = counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(address).or_insert(0);

@@ -145,7 +145,10 @@ impl Feed {
     /// When the blocks came that came since `since_ms`.
     pub(crate) fn came_since(&self, since_ms: u64) -> Vec<Came> {
         let came = lock(&self.came);
-        came.iter().filter(|it| it.at_ms > since_ms).copied().collect()
+        came.iter()
+            .filter(|it| it.at_ms > since_ms)
+            .copied()
+            .collect()
     }
 
     /// The last block that came.
@@ -266,7 +269,10 @@ impl Lines {
             let line = String::from_utf8_lossy(&line);
             let line = line.trim_end_matches(['\r', '\n']);
             if line.is_empty() {
-                let (kind, data) = (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
+                let (kind, data) = (
+                    std::mem::take(&mut self.kind),
+                    std::mem::take(&mut self.data),
+                );
                 if !data.is_empty() {
                     return Some((kind, data));
                 }
@@ -368,7 +374,10 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::unavailable("busy", "too many streams are open: close a page, or try again")
+        Problem::unavailable(
+            "busy",
+            "too many streams are open: close a page, or try again",
+        )
     })?;
     let listener = Listener {
         told: app.feed.told.subscribe(),

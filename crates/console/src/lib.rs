@@ -454,4 +454,3 @@ impl Console {
         Certificate::from_der(&org.root_cert_der).ok()
     }
 }
-

@@ -27,10 +27,7 @@ const ASKED: [HeaderName; 3] = [
     header::SEC_WEBSOCKET_PROTOCOL,
 ];
 /// Headers of its answer that go to the browser.
-const ANSWERED: [HeaderName; 2] = [
-    header::SEC_WEBSOCKET_ACCEPT,
-    header::SEC_WEBSOCKET_PROTOCOL,
-];
+const ANSWERED: [HeaderName; 2] = [header::SEC_WEBSOCKET_ACCEPT, header::SEC_WEBSOCKET_PROTOCOL];
 
 /// MQTT over WebSocket at the organisation's gateway.
 #[utoipa::path(
@@ -46,14 +43,22 @@ pub(crate) async fn mqtt(
     mut request: Request,
 ) -> Result<Response, Problem> {
     let gateway = app.mqtt.ok_or_else(|| {
-        Problem::unavailable("no-mqtt", "this console knows no gateway of its organisation")
+        Problem::unavailable(
+            "no-mqtt",
+            "this console knows no gateway of its organisation",
+        )
     })?;
     let asks = request.headers().get(header::UPGRADE);
     if !asks.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket")) {
-        return Err(Problem::argument("open this as a WebSocket with the subprotocol 'mqtt'"));
+        return Err(Problem::argument(
+            "open this as a WebSocket with the subprotocol 'mqtt'",
+        ));
     }
     let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::unavailable("busy", "too many streams are open: close a page, or try again")
+        Problem::unavailable(
+            "busy",
+            "too many streams are open: close a page, or try again",
+        )
     })?;
     let away = |why: String| Problem::unavailable("gateway-away", format!("the gateway: {why}"));
     let mut asked = reqwest::Client::builder()
@@ -74,7 +79,10 @@ pub(crate) async fn mqtt(
         .map_err(|_| away("no answer".to_owned()))?
         .map_err(|error| away(error.to_string()))?;
     if answered.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let detail = format!("the gateway refused the WebSocket handshake (HTTP {})", answered.status());
+        let detail = format!(
+            "the gateway refused the WebSocket handshake (HTTP {})",
+            answered.status()
+        );
         return Err(Problem::argument(detail));
     }
     let mut response = Response::builder()

@@ -133,7 +133,7 @@ pub(crate) struct OverviewView {
 
 /// What a service last said, and for how long it says that.
 #[derive(Clone, Debug, Default)]
-struct State {
+struct Health {
     up: Option<bool>,
     why: String,
     since_ms: u64,
@@ -141,7 +141,7 @@ struct State {
     status: Value,
 }
 
-impl State {
+impl Health {
     fn number(&self, place: &str) -> Option<u64> {
         self.status.pointer(place).and_then(Value::as_u64)
     }
@@ -163,7 +163,7 @@ pub(crate) struct Overview {
 
 #[derive(Default)]
 struct Inner {
-    states: Vec<State>,
+    states: Vec<Health>,
     seconds: VecDeque<Arc<Sample>>,
     minutes: VecDeque<Arc<Sample>>,
     /// Of the minute that lasts.
@@ -176,7 +176,7 @@ struct Inner {
 
 impl Overview {
     pub(crate) fn new(services: Vec<Service>) -> Self {
-        let states = vec![State::default(); services.len()];
+        let states = vec![Health::default(); services.len()];
         let inner = Inner {
             states,
             ..Inner::default()
@@ -194,11 +194,6 @@ impl Overview {
     /// The newest sample.
     pub(crate) fn latest(&self) -> Option<Arc<Sample>> {
         self.inner().seconds.back().cloned()
-    }
-
-    /// Addresses by which gateways are named: who keeps what.
-    pub(crate) fn services(&self) -> &[Service] {
-        &self.services
     }
 }
 
@@ -242,14 +237,25 @@ fn take(app: &App, answers: Answers) -> Arc<Sample> {
         finality_ms: median(came.iter().map(|it| it.finality_ms).collect()),
         ..Sample::default()
     };
-    let since_ms = inner.seconds.back().map_or(0, |it| now_ms.saturating_sub(it.time_ms));
-    sum_up(&app.overview.services, &before, &inner.states, since_ms, &mut sample);
-    inner.refused.push_back((
-        now_ms,
-        grown(&before, &inner.states, "logins_refused"),
-        grown(&before, &inner.states, "lockouts"),
-    ));
-    while inner.refused.front().is_some_and(|(at, _, _)| *at + 60_000 < now_ms) {
+    let since_ms = inner
+        .seconds
+        .back()
+        .map_or(0, |it| now_ms.saturating_sub(it.time_ms));
+    sum_up(
+        &app.overview.services,
+        &before,
+        &inner.states,
+        since_ms,
+        &mut sample,
+    );
+    let refused = grown(&before, &inner.states, "logins_refused");
+    let lockouts = grown(&before, &inner.states, "lockouts");
+    inner.refused.push_back((now_ms, refused, lockouts));
+    while inner
+        .refused
+        .front()
+        .is_some_and(|(at, _, _)| *at + 60_000 < now_ms)
+    {
         inner.refused.pop_front();
     }
     let found = alerts::find(&alerts::Seen {
@@ -268,7 +274,7 @@ fn take(app: &App, answers: Answers) -> Arc<Sample> {
     keep(&mut inner, sample)
 }
 
-fn note(state: &mut State, status: Result<Value, String>, ms: u64, now_ms: u64) {
+fn note(state: &mut Health, status: Result<Value, String>, ms: u64, now_ms: u64) {
     let up = status.is_ok();
     if state.up != Some(up) {
         state.up = Some(up);
@@ -285,7 +291,7 @@ fn note(state: &mut State, status: Result<Value, String>, ms: u64, now_ms: u64) 
 }
 
 /// By how much a counter grew, of all gateways that answered before, too.
-fn grown(before: &[State], now: &[State], name: &str) -> u64 {
+fn grown(before: &[Health], now: &[Health], name: &str) -> u64 {
     let pairs = before.iter().zip(now).filter(|(_, now)| now.is_up());
     pairs
         .filter_map(|(before, now)| {
@@ -311,8 +317,8 @@ fn median(mut all: Vec<u64>) -> Option<u64> {
 
 fn sum_up(
     services: &[Service],
-    before: &[State],
-    states: &[State],
+    before: &[Health],
+    states: &[Health],
     since_ms: u64,
     sample: &mut Sample,
 ) {
@@ -342,7 +348,11 @@ fn sum_up(
 fn keep(inner: &mut Inner, sample: Sample) -> Arc<Sample> {
     let sample = Arc::new(sample);
     let minute = |it: &Sample| it.time_ms / 60_000;
-    if inner.minute.last().is_some_and(|last| minute(last) != minute(&sample)) {
+    if inner
+        .minute
+        .last()
+        .is_some_and(|last| minute(last) != minute(&sample))
+    {
         let whole = mean(&std::mem::take(&mut inner.minute));
         inner.minutes.push_back(Arc::new(whole));
         while inner.minutes.len() > MINUTES_KEPT {
@@ -381,7 +391,7 @@ fn mean(samples: &[Arc<Sample>]) -> Sample {
     }
 }
 
-fn service_view(service: &Service, state: &State) -> ServiceView {
+fn service_view(service: &Service, state: &Health) -> ServiceView {
     let up = state.is_up();
     let of = |part, place: &str| {
         (service.part == part && up)
@@ -433,7 +443,9 @@ pub(crate) async fn show(State(app): State<App>) -> Json<OverviewView> {
     let validators = app.genesis.orgs.len();
     Json(OverviewView {
         sample: inner.seconds.back().map(|it| (**it).clone()),
-        services: services.map(|(service, state)| service_view(service, state)).collect(),
+        services: services
+            .map(|(service, state)| service_view(service, state))
+            .collect(),
         alerts: inner.alerts.clone(),
         clients,
         online,
@@ -497,8 +509,8 @@ mod tests {
 
     use super::*;
 
-    fn gateway(logins: u64) -> State {
-        let mut state = State::default();
+    fn gateway(logins: u64) -> Health {
+        let mut state = Health::default();
         let status = json!({ "sessions": 3, "archive": { "anchored": 5, "messages": 9 },
             "counters": { "logins": logins } });
         note(&mut state, Ok(status), 1, 1_000);
@@ -521,7 +533,14 @@ mod tests {
         let mut sample = Sample::default();
         sum_up(&services, &before, &now, 2_000, &mut sample);
         assert_eq!(sample.logins_per_s, Some(5.0));
-        assert_eq!((sample.gateways_up, sample.sessions, sample.packages_anchored), (2, 6, 10));
+        assert_eq!(
+            (
+                sample.gateways_up,
+                sample.sessions,
+                sample.packages_anchored
+            ),
+            (2, 6, 10)
+        );
         let mut away = gateway(14);
         note(&mut away, Err("refused".to_owned()), 1, 2_000);
         let mut sample = Sample::default();
@@ -541,13 +560,23 @@ mod tests {
             };
             keep(&mut inner, sample);
         }
-        assert_eq!((inner.seconds.len(), inner.minutes.len()), (SECONDS_KEPT, MINUTES_KEPT));
+        assert_eq!(
+            (inner.seconds.len(), inner.minutes.len()),
+            (SECONDS_KEPT, MINUTES_KEPT)
+        );
         assert!(inner.minute.len() <= 60);
         assert!(inner.minutes.iter().all(|it| it.blocks_per_s == 29.5));
         let mut inner = Inner::default();
         for second in 0..180 {
             let nodes_up = if second == 61 { 3 } else { 4 };
-            keep(&mut inner, Sample { time_ms: second * 1_000, nodes_up, ..Sample::default() });
+            keep(
+                &mut inner,
+                Sample {
+                    time_ms: second * 1_000,
+                    nodes_up,
+                    ..Sample::default()
+                },
+            );
         }
         let up: Vec<_> = inner.minutes.iter().map(|it| it.nodes_up).collect();
         assert_eq!(up, [4, 3], "the worst of a minute is what it shows");

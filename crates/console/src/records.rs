@@ -15,12 +15,7 @@ use sealwire_envelope::{ClientId, PackageId, encode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    App,
-    actions::may_act,
-    problem::Problem,
-    session::Caller,
-};
+use crate::{App, actions::may_act, problem::Problem, session::Caller};
 
 /// Attempts at reading the anchor's proof.
 const ATTEMPTS: u32 = 6;
@@ -62,11 +57,16 @@ pub(crate) async fn receipt(
     })?;
     let anchor = entry.anchor;
     if index >= anchor.count {
-        let detail = format!("package {package} has messages 0 to {}", anchor.count.saturating_sub(1));
+        let detail = format!(
+            "package {package} has messages 0 to {}",
+            anchor.count.saturating_sub(1)
+        );
         return Err(Problem::not_found(detail));
     }
     let command = |client: &ClientId| {
-        format!("sealwire receipt export --as {client} {package} --index {index} --out receipt.cbor")
+        format!(
+            "sealwire receipt export --as {client} {package} --index {index} --out receipt.cbor"
+        )
     };
     let reader = match asked.r#as.as_deref().filter(|it| !it.is_empty()) {
         Some(named) => {
@@ -99,7 +99,10 @@ pub(crate) async fn receipt(
         target: "sealwire_console::act",
         client = %caller.session.client, reader = %reader.client(), %package, index, "receipt"
     );
-    let name = format!("attachment; filename=\"receipt-{}-{index}.cbor\"", package.0.short());
+    let name = format!(
+        "attachment; filename=\"receipt-{}-{index}.cbor\"",
+        package.0.short()
+    );
     let headers = [
         (header::CONTENT_TYPE, "application/cbor".to_owned()),
         (header::CONTENT_DISPOSITION, name),

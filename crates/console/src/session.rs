@@ -132,7 +132,10 @@ impl Sessions {
     /// A new one-time link.
     pub(crate) fn link(&self, origin: &str) -> Link {
         let (text, digest) = secret();
-        let expires_ms = self.clock.now_ms().saturating_add(ms(self.limits.link_life));
+        let expires_ms = self
+            .clock
+            .now_ms()
+            .saturating_add(ms(self.limits.link_life));
         let mut links = lock(&self.links);
         if links.len() >= LINKS_MAX {
             links.remove(0);
@@ -320,9 +323,8 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Out> {
         app.sessions.end(headers);
         let status = standing.map_or(CertificateStatus::Unregistered, |it| it.status);
         tracing::info!(client = %session.client, %status, "a session ended with its certificate");
-        let detail = format!(
-            "the certificate that signed in is {status} now: sign in with the present one"
-        );
+        let detail =
+            format!("the certificate that signed in is {status} now: sign in with the present one");
         return Err(Out::Ended(Box::new(Problem::signed_out(detail))));
     }
     Ok(Caller {
@@ -342,9 +344,7 @@ pub(crate) async fn is_signed_in(app: &App, headers: &HeaderMap) -> bool {
         return true;
     };
     match standing::of(app, id).await {
-        Ok(Some(standing)) => {
-            session.by == By::Link || standing.status == CertificateStatus::Live
-        }
+        Ok(Some(standing)) => session.by == By::Link || standing.status == CertificateStatus::Live,
         Ok(None) => session.by == By::Link,
         // The ledger is away: a stream that shows just that goes on.
         Err(_) => true,
@@ -364,7 +364,8 @@ pub(crate) async fn signed_in(
             next.run(request).await
         }
         Err(Out::None) => {
-            let detail = "open the one-time link that the console printed, or sign in with your key";
+            let detail =
+                "open the one-time link that the console printed, or sign in with your key";
             Problem::signed_out(detail).into_response()
         }
         Err(Out::Ended(problem) | Out::Unknown(problem)) => problem.into_response(),
@@ -450,7 +451,12 @@ fn view(app: &App, origin: &Origin, caller: Option<&Caller>) -> SessionView {
             org: app.org.to_string(),
             consortium: app.genesis.name.clone(),
             chain: app.genesis.chain_id().0.to_string(),
-            organisations: app.genesis.orgs.iter().map(|it| it.org.to_string()).collect(),
+            organisations: app
+                .genesis
+                .orgs
+                .iter()
+                .map(|it| it.org.to_string())
+                .collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             header: HEADER.to_owned(),
             origin: origin.0.clone(),

@@ -10,7 +10,6 @@
 //! An answer has at most [`ANSWER_MAX_BYTES`] and comes within [`ANSWER_MAX`], waiting included.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -101,15 +100,17 @@ pub(crate) struct Answered {
 }
 
 impl Upstream {
-    pub(crate) fn new(settings: &Settings, operator: Option<&Identity>) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        operator: Option<&Identity>,
+    ) -> Result<Self, StartError> {
         let failed = |error: String| StartError::Client(error);
-        let to_nodes = tls::to_nodes(&settings.genesis, operator).map_err(|e| failed(e.to_string()))?;
+        let to_nodes =
+            tls::to_nodes(&settings.genesis, operator).map_err(|e| failed(e.to_string()))?;
         // Without a key of one's own gateways aren't asked by TLS; in the clear they are.
         let to_gateways = match operator {
             None => None,
-            Some(operator) => {
-                Some(tls::config(operator, None).map_err(|e| failed(e.to_string()))?)
-            }
+            Some(operator) => Some(tls::config(operator, None).map_err(|e| failed(e.to_string()))?),
         };
         Ok(Self {
             nodes: settings.nodes.clone(),
@@ -127,7 +128,8 @@ impl Upstream {
 
     fn leave(&self, node: &str) {
         if let Some(place) = self.nodes.iter().position(|it| it == node) {
-            self.present.store((place + 1) % self.nodes.len(), Ordering::Relaxed);
+            self.present
+                .store((place + 1) % self.nodes.len(), Ordering::Relaxed);
         }
     }
 
@@ -332,7 +334,7 @@ async fn pass(
     post, path = "/api/ledger/v1/transactions", tag = "ledger",
     request_body(content = Vec<u8>, content_type = "application/cbor", description = "A signed transaction"),
     responses(
-        (status = 202, description = "It waits for a block", body = BTreeMap<String, String>),
+        (status = 202, description = "It waits for a block", body = Object),
         (status = 422, description = "It would be refused, or is wrongly signed", body = Problem),
     )
 )]

@@ -2,9 +2,7 @@
 
 use axum::{Extension, Json, extract::State};
 use sealwire_client::operator;
-use sealwire_envelope::{
-    ClientId, Code, Enrolment, EnrolmentId, code::CodeKind,
-};
+use sealwire_envelope::{ClientId, Code, Enrolment, EnrolmentId, code::CodeKind};
 use sealwire_sm::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -92,7 +90,8 @@ async fn enrolled(
         return Err(conflict("enrolled", detail));
     }
     if app.ledger.client(client).await?.is_some_and(|it| {
-        it.certificate.status(app.now_ms() / 1_000) == sealwire_contracts::entry::CertificateStatus::Live
+        it.certificate.status(app.now_ms() / 1_000)
+            == sealwire_contracts::entry::CertificateStatus::Live
     }) {
         let detail = format!(
             "{client} has a live certificate, with a key that isn't here: revoke that first, or open an \
@@ -206,7 +205,10 @@ async fn opened(
     let wanted = wanted(asked)?;
     let first = wanted.first().map(|(client, _)| client);
     let first = first.ok_or_else(|| Problem::argument("no client is named"))?;
-    if let Some((other, _)) = wanted.iter().find(|(client, _)| client.org() != first.org()) {
+    if let Some((other, _)) = wanted
+        .iter()
+        .find(|(client, _)| client.org() != first.org())
+    {
         let detail = format!("{first} and {other} are of different organisations: open them apart");
         return Err(Problem::argument(detail));
     }
@@ -408,9 +410,8 @@ async fn changed(app: &App, caller: &Caller, asked: &ChangeCertificate) -> Resul
     let command = || format!("sealwire cert {} {client}", asked.change.verb());
     let actor = operator_of(app, caller, &client, command)?;
     let held = actor.ledger.client(&client).await?;
-    let held = held.ok_or_else(|| {
-        Problem::not_found(format!("{client} isn't registered: check its id"))
-    })?;
+    let held =
+        held.ok_or_else(|| Problem::not_found(format!("{client} isn't registered: check its id")))?;
     let (ledger, by, id) = (&actor.ledger, &actor.identity, held.certificate_id);
     let applied = match asked.change {
         Change::Revoke => operator::revoke(ledger, by, id, &asked.reason).await?,
@@ -436,7 +437,10 @@ mod tests {
     fn a_file_is_read_with_and_without_head_and_role() {
         let text = "\u{feff}client,role\nacme.press-1,device\n# a comment\n acme.press-2 \nacme.reader, user\n";
         let read = wanted(&asked(text)).unwrap();
-        let read: Vec<_> = read.iter().map(|(client, role)| (client.as_str(), *role)).collect();
+        let read: Vec<_> = read
+            .iter()
+            .map(|(client, role)| (client.as_str(), *role))
+            .collect();
         let expected = [
             ("acme.press-1", Role::Device),
             ("acme.press-2", Role::Device),
@@ -453,9 +457,20 @@ mod tests {
             ("acme.a\nacme.b\nacme.a\n", "line 3: acme.a is named twice"),
         ] {
             let problem = wanted(&asked(text)).unwrap_err();
-            assert!(problem.detail.contains(named), "'{named}' not in '{}'", problem.detail);
+            assert!(
+                problem.detail.contains(named),
+                "'{named}' not in '{}'",
+                problem.detail
+            );
         }
-        let many: String = (0..=ENROLMENTS_MAX).map(|n| format!("acme.p-{n}\n")).collect();
-        assert!(wanted(&asked(&many)).unwrap_err().detail.contains("more than"));
+        let many: String = (0..=ENROLMENTS_MAX)
+            .map(|n| format!("acme.p-{n}\n"))
+            .collect();
+        assert!(
+            wanted(&asked(&many))
+                .unwrap_err()
+                .detail
+                .contains("more than")
+        );
     }
 }

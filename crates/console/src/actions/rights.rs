@@ -68,17 +68,16 @@ impl Terms {
     }
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -> Result<T, Problem> {
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    what: &str,
+    text: &str,
+) -> Result<T, Problem> {
     text.parse()
         .map_err(|error: T::Err| Problem::argument(format!("{what}: {error}")))
 }
 
 /// As whom something about a topic is done: who is named, else the topic's owner, else whose prefix it is.
-async fn whose(
-    app: &App,
-    named: Option<&str>,
-    filter: &TopicFilter,
-) -> Result<ClientId, Problem> {
+async fn whose(app: &App, named: Option<&str>, filter: &TopicFilter) -> Result<ClientId, Problem> {
     if let Some(named) = named.filter(|named| !named.is_empty()) {
         return parse("as", named);
     }
@@ -157,7 +156,11 @@ pub(crate) async fn register(
         let open = if asked.open { " --open" } else { "" };
         let command = || format!("sealwire topic register --as {client} {topic}{open}");
         let actor = actor(&app, &caller, &client, command)?;
-        let mode = if asked.open { TopicMode::Open } else { TopicMode::Sealed };
+        let mode = if asked.open {
+            TopicMode::Open
+        } else {
+            TopicMode::Sealed
+        };
         let applied = actor.owner().register(&topic, mode).await?;
         Ok(Done::new(&client, &applied))
     };
@@ -198,7 +201,12 @@ pub(crate) async fn grant(
     Json(asked): Json<Grant>,
 ) -> Result<Json<Done>, Problem> {
     let done = granted(&app, &caller, &asked).await;
-    log(&caller, "grant", &format_args!("{} to {}", asked.topic, asked.to), &done);
+    log(
+        &caller,
+        "grant",
+        &format_args!("{} to {}", asked.topic, asked.to),
+        &done,
+    );
     done.map(Json)
 }
 
@@ -210,7 +218,10 @@ async fn granted(app: &App, caller: &Caller, asked: &Grant) -> Result<Done, Prob
     let client = whose(app, asked.r#as.as_deref(), &filter).await?;
     let flags = asked.terms.flags();
     let command = || {
-        format!("sealwire topic grant --as {client} {} --to {to}{flags}", quoted(&filter))
+        format!(
+            "sealwire topic grant --as {client} {} --to {to}{flags}",
+            quoted(&filter)
+        )
     };
     let actor = actor(app, caller, &client, command)?;
     let applied = give(&actor, &filter, &to, terms, asked.note.clone()).await?;
@@ -263,8 +274,12 @@ pub(crate) async fn revoke(
         let filter: TopicFilter = parse("topic", &asked.topic)?;
         let from: ClientId = parse("from", &asked.from)?;
         let client = whose(&app, asked.r#as.as_deref(), &filter).await?;
-        let command =
-            || format!("sealwire topic revoke --as {client} {} --from {from}", quoted(&filter));
+        let command = || {
+            format!(
+                "sealwire topic revoke --as {client} {} --from {from}",
+                quoted(&filter)
+            )
+        };
         let actor = actor(&app, &caller, &client, command)?;
         let owner = actor.owner();
         let applied = match filter.to_name() {
@@ -274,7 +289,12 @@ pub(crate) async fn revoke(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "revoke grant", &format_args!("{} from {}", asked.topic, asked.from), &done);
+    log(
+        &caller,
+        "revoke grant",
+        &format_args!("{} from {}", asked.topic, asked.from),
+        &done,
+    );
     done.map(Json)
 }
 
@@ -311,8 +331,12 @@ pub(crate) async fn request(
         let client: ClientId = parse("as", &asked.r#as)?;
         let terms = asked.terms.parse()?;
         let flags = asked.terms.flags();
-        let command =
-            || format!("sealwire topic request --as {client} {}{flags}", quoted(&filter));
+        let command = || {
+            format!(
+                "sealwire topic request --as {client} {}{flags}",
+                quoted(&filter)
+            )
+        };
         let actor = actor(&app, &caller, &client, command)?;
         let applied = actor.owner().request(&filter, terms).await?;
         Ok(Done::new(&client, &applied))
@@ -356,20 +380,30 @@ pub(crate) async fn approve(
         let filter: TopicFilter = parse("topic", &asked.topic)?;
         let to: ClientId = parse("to", &asked.to)?;
         let client = whose(&app, asked.r#as.as_deref(), &filter).await?;
-        let command =
-            || format!("sealwire topic approve --as {client} {} --to {to}", quoted(&filter));
+        let command = || {
+            format!(
+                "sealwire topic approve --as {client} {} --to {to}",
+                quoted(&filter)
+            )
+        };
         let actor = actor(&app, &caller, &client, command)?;
         let request = actor.ledger.request(&client, &to, &filter).await?;
         let request = request.filter(|it| it.answer.is_none());
         let request = request.ok_or_else(|| {
-            let detail = format!("{to} has no open request for {filter}: it may be answered already");
+            let detail =
+                format!("{to} has no open request for {filter}: it may be answered already");
             Problem::not_found(detail)
         })?;
         let applied = give(&actor, &filter, &to, request.terms, asked.note.clone()).await?;
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "approve", &format_args!("{} to {}", asked.topic, asked.to), &done);
+    log(
+        &caller,
+        "approve",
+        &format_args!("{} to {}", asked.topic, asked.to),
+        &done,
+    );
     done.map(Json)
 }
 
@@ -393,15 +427,24 @@ pub(crate) async fn deny(
         let filter: TopicFilter = parse("topic", &asked.topic)?;
         let to: ClientId = parse("to", &asked.to)?;
         let client = whose(&app, asked.r#as.as_deref(), &filter).await?;
-        let command =
-            || format!("sealwire topic deny --as {client} {} --to {to}", quoted(&filter));
+        let command = || {
+            format!(
+                "sealwire topic deny --as {client} {} --to {to}",
+                quoted(&filter)
+            )
+        };
         let actor = actor(&app, &caller, &client, command)?;
         let note = asked.note.as_deref().unwrap_or_default();
         let applied = actor.owner().deny(&filter, &to, note).await?;
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "deny", &format_args!("{} to {}", asked.topic, asked.to), &done);
+    log(
+        &caller,
+        "deny",
+        &format_args!("{} to {}", asked.topic, asked.to),
+        &done,
+    );
     done.map(Json)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::State;
+use super::Health;
 use crate::{Part, Service, feed::Came};
 
 /// A node that is so many blocks behind the highest is behind.
@@ -81,7 +81,7 @@ pub(crate) struct Alert {
 /// What is looked at.
 pub(super) struct Seen<'a> {
     pub(super) services: &'a [Service],
-    pub(super) states: &'a [State],
+    pub(super) states: &'a [Health],
     pub(super) validators: usize,
     pub(super) last: Option<Came>,
     pub(super) feed_away: Option<String>,
@@ -121,7 +121,10 @@ fn alert(
         org: org.to_owned(),
         since_ms,
         reason,
-        values: values.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+        values: values
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), *n))
+            .collect(),
     }
 }
 
@@ -140,10 +143,18 @@ fn of_the_whole(seen: &Seen<'_>, alerts: &mut Vec<Alert>) {
         );
         let values = [("silent_s", silent_s), ("height", last.height)];
         let kind = AlertKind::LedgerStandsStill;
-        alerts.push(alert(kind, Severity::Critical, "", last.at_ms, reason, &values));
+        alerts.push(alert(
+            kind,
+            Severity::Critical,
+            "",
+            last.at_ms,
+            reason,
+            &values,
+        ));
     }
     let nodes = seen.services.iter().zip(seen.states);
-    let away = nodes.filter(|(service, state)| service.part == Part::Node && state.up == Some(false));
+    let away =
+        nodes.filter(|(service, state)| service.part == Part::Node && state.up == Some(false));
     let (away, tolerated) = (away.count(), seen.validators.saturating_sub(1) / 3);
     if away > 0 && away >= tolerated {
         let reason = match away > tolerated {
@@ -167,27 +178,49 @@ fn of_the_whole(seen: &Seen<'_>, alerts: &mut Vec<Alert>) {
     }
     if seen.refused_a_minute >= REFUSED_A_MINUTE {
         let n = seen.refused_a_minute;
-        let reason = format!("{n} logins were refused within a minute: the audit says whose and why");
+        let reason =
+            format!("{n} logins were refused within a minute: the audit says whose and why");
         let kind = AlertKind::LoginsRefused;
-        alerts.push(alert(kind, Severity::Warning, "", now_ms, reason, &[("refused", n)]));
+        alerts.push(alert(
+            kind,
+            Severity::Warning,
+            "",
+            now_ms,
+            reason,
+            &[("refused", n)],
+        ));
     }
     if seen.lockouts_a_minute > 0 {
         let n = seen.lockouts_a_minute;
         let reason = format!("{n} clients were locked out within a minute after failed logins");
         let kind = AlertKind::LockedOut;
-        alerts.push(alert(kind, Severity::Warning, "", now_ms, reason, &[("locked_out", n)]));
+        alerts.push(alert(
+            kind,
+            Severity::Warning,
+            "",
+            now_ms,
+            reason,
+            &[("locked_out", n)],
+        ));
     }
     if seen.expiring > 0 {
         let n = seen.expiring as u64;
         let reason = format!("{n} certificates end within 14 days: their holders must renew them");
         let kind = AlertKind::CertificatesExpire;
-        alerts.push(alert(kind, Severity::Notice, "", now_ms, reason, &[("certificates", n)]));
+        alerts.push(alert(
+            kind,
+            Severity::Notice,
+            "",
+            now_ms,
+            reason,
+            &[("certificates", n)],
+        ));
     }
 }
 
 fn of_service(
     service: &Service,
-    state: &State,
+    state: &Health,
     highest: u64,
     now_ms: u64,
     alerts: &mut Vec<Alert>,
@@ -200,37 +233,82 @@ fn of_service(
         (_, None) => {}
         (Part::Node, Some(false)) => {
             let reason = format!("{org}'s node doesn't answer: {}", state.why);
-            add(AlertKind::NodeAway, Severity::Warning, state.since_ms, reason, &[]);
+            add(
+                AlertKind::NodeAway,
+                Severity::Warning,
+                state.since_ms,
+                reason,
+                &[],
+            );
         }
         (Part::Gateway, Some(false)) => {
             let reason = format!("{org}'s gateway doesn't answer: {}", state.why);
-            add(AlertKind::GatewayAway, Severity::Critical, state.since_ms, reason, &[]);
+            add(
+                AlertKind::GatewayAway,
+                Severity::Critical,
+                state.since_ms,
+                reason,
+                &[],
+            );
         }
         (Part::Node, Some(true)) => {
             let height = state.number("/height").unwrap_or(0);
             if highest.saturating_sub(height) > BEHIND_BLOCKS {
                 let behind = highest - height;
-                let reason = format!("{org}'s node is {behind} blocks behind: it catches up, or can't reach the others");
+                let reason = format!(
+                    "{org}'s node is {behind} blocks behind: it catches up, or can't reach the others"
+                );
                 let values = [("behind", behind), ("height", height)];
-                add(AlertKind::NodeBehind, Severity::Warning, now_ms, reason, &values);
+                add(
+                    AlertKind::NodeBehind,
+                    Severity::Warning,
+                    now_ms,
+                    reason,
+                    &values,
+                );
             }
             let votes = state.status.pointer("/node/votes");
             if votes.and_then(serde_json::Value::as_bool) == Some(false) {
-                let reason = format!("{org}'s node follows and doesn't vote: its vote journal is gone (docs/operator.md)");
-                add(AlertKind::NodeDoesntVote, Severity::Warning, now_ms, reason, &[]);
+                let reason = format!(
+                    "{org}'s node follows and doesn't vote: its vote journal is gone (docs/operator.md)"
+                );
+                add(
+                    AlertKind::NodeDoesntVote,
+                    Severity::Warning,
+                    now_ms,
+                    reason,
+                    &[],
+                );
             }
         }
         (Part::Gateway, Some(true)) => {
             let age_ms = state.number("/verified_age_ms").unwrap_or(0);
             if age_ms > STALE_MS {
-                let reason = format!("{org}'s gateway decides by a state that is {} s old: it hears of no new block", age_ms / 1_000);
+                let reason = format!(
+                    "{org}'s gateway decides by a state that is {} s old: it hears of no new block",
+                    age_ms / 1_000
+                );
                 let values = [("age_s", age_ms / 1_000)];
-                add(AlertKind::GatewayStale, Severity::Warning, now_ms, reason, &values);
+                add(
+                    AlertKind::GatewayStale,
+                    Severity::Warning,
+                    now_ms,
+                    reason,
+                    &values,
+                );
             }
             let outbox = state.number("/archive/outbox").unwrap_or(0);
             if outbox > OUTBOX_MAX {
-                let reason = format!("{outbox} entries of {org}'s gateway wait for the ledger: nothing is lost, but they come late");
-                add(AlertKind::OutboxGrows, Severity::Warning, now_ms, reason, &[("outbox", outbox)]);
+                let reason = format!(
+                    "{outbox} entries of {org}'s gateway wait for the ledger: nothing is lost, but they come late"
+                );
+                add(
+                    AlertKind::OutboxGrows,
+                    Severity::Warning,
+                    now_ms,
+                    reason,
+                    &[("outbox", outbox)],
+                );
             }
         }
     }
@@ -239,7 +317,9 @@ fn of_service(
 /// The alerts as of now; those that were there before have begun then. The worst first.
 pub(super) fn going_on(before: &[Alert], mut now: Vec<Alert>) -> Vec<Alert> {
     for alert in &mut now {
-        let same = before.iter().find(|it| it.kind == alert.kind && it.org == alert.org);
+        let same = before
+            .iter()
+            .find(|it| it.kind == alert.kind && it.org == alert.org);
         if let Some(same) = same {
             alert.since_ms = alert.since_ms.min(same.since_ms);
         }
@@ -254,13 +334,17 @@ mod tests {
 
     use super::*;
 
-    fn state(status: Result<serde_json::Value, &str>) -> State {
-        let mut state = State::default();
+    fn state(status: Result<serde_json::Value, &str>) -> Health {
+        let mut state = Health::default();
         super::super::note(&mut state, status.map_err(str::to_owned), 1, 5_000);
         state
     }
 
-    fn found(services: &[(&str, Part)], states: &[State], last_at_ms: u64) -> Vec<(AlertKind, String)> {
+    fn found(
+        services: &[(&str, Part)],
+        states: &[Health],
+        last_at_ms: u64,
+    ) -> Vec<(AlertKind, String)> {
         let services: Vec<_> = services
             .iter()
             .map(|(org, part)| Service {
@@ -273,7 +357,12 @@ mod tests {
             services: &services,
             states,
             validators: 4,
-            last: Some(Came { height: 9, at_ms: last_at_ms, finality_ms: 1, transactions: 0 }),
+            last: Some(Came {
+                height: 9,
+                at_ms: last_at_ms,
+                finality_ms: 1,
+                transactions: 0,
+            }),
             feed_away: None,
             refused_a_minute: 0,
             lockouts_a_minute: 0,
@@ -287,8 +376,14 @@ mod tests {
     #[test]
     fn nothing_to_worry_about_gives_no_alert() {
         let node = || state(Ok(json!({ "height": 90, "node": { "votes": true } })));
-        let gateway = state(Ok(json!({ "verified_age_ms": 100, "archive": { "outbox": 2 } })));
-        let services = [("acme", Part::Node), ("basin", Part::Node), ("acme", Part::Gateway)];
+        let gateway = state(Ok(
+            json!({ "verified_age_ms": 100, "archive": { "outbox": 2 } }),
+        ));
+        let services = [
+            ("acme", Part::Node),
+            ("basin", Part::Node),
+            ("acme", Part::Gateway),
+        ];
         assert_eq!(found(&services, &[node(), node(), gateway], 99_000), []);
     }
 
@@ -306,7 +401,9 @@ mod tests {
             state(Ok(json!({ "height": 800, "node": { "votes": true } }))),
             state(Err("connection refused")),
             state(Err("connection refused")),
-            state(Ok(json!({ "verified_age_ms": 60_000, "archive": { "outbox": 5_000 } }))),
+            state(Ok(
+                json!({ "verified_age_ms": 60_000, "archive": { "outbox": 5_000 } }),
+            )),
         ];
         let found = found(&services, &states, 10_000);
         for (kind, org) in [
@@ -319,14 +416,26 @@ mod tests {
             (AlertKind::GatewayStale, "basin"),
             (AlertKind::OutboxGrows, "basin"),
         ] {
-            assert!(found.contains(&(kind, org.to_owned())), "{kind:?} of {org} in {found:?}");
+            assert!(
+                found.contains(&(kind, org.to_owned())),
+                "{kind:?} of {org} in {found:?}"
+            );
         }
         assert_eq!(found.len(), 8);
     }
 
     #[test]
     fn an_alert_that_goes_on_keeps_its_beginning() {
-        let new = |since_ms| alert(AlertKind::NodeBehind, Severity::Warning, "acme", since_ms, String::new(), &[]);
+        let new = |since_ms| {
+            alert(
+                AlertKind::NodeBehind,
+                Severity::Warning,
+                "acme",
+                since_ms,
+                String::new(),
+                &[],
+            )
+        };
         assert_eq!(going_on(&[new(5)], vec![new(9)])[0].since_ms, 5);
         assert_eq!(going_on(&[], vec![new(9)])[0].since_ms, 9);
     }
