@@ -94,7 +94,7 @@ function Organisations({ genesis }: { genesis: Genesis }) {
                     key="c"
                     to="/devices"
                     search={{ org: it.org }}
-                    className="text-indigo hover:underline"
+                    className="link"
                   >
                     {counts[index]?.data ? <Num value={counts[index].data.total} /> : "–"}
                   </Link>,
