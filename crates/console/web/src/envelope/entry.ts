@@ -32,6 +32,22 @@ export type ClientEntry = Decoded<typeof clientEntry>;
 
 const sealedKey = struct({ sealed: blob });
 
+/** How far a gateway's clock may be from a block's time, and how long a renewed certificate still counts. */
+const CLOCKS_APART_MS = 600_000n;
+
+/**
+ * Whether a certificate's key counts for a message that a gateway received at that time (ms since 1970):
+ * from its registration on; until ten minutes after its holder renewed it; not after the block that
+ * revoked it; else until it expires.
+ */
+export function couldSign(certificate: CertificateEntry, receivedMs: bigint): boolean {
+  const { client: holder, registered, revoked, not_after_s } = certificate;
+  // Nobody revokes itself: whoever ended their own certificate renewed it.
+  const renewed = revoked?.by === holder;
+  const until = revoked ? revoked.at.time_ms + (renewed ? CLOCKS_APART_MS : 0n) : not_after_s * 1000n;
+  return registered.time_ms <= receivedMs + CLOCKS_APART_MS && receivedMs <= until;
+}
+
 /** State key of a certificate. */
 export function certificateKey(id: Uint8Array): Uint8Array {
   return concat(utf8("i/cert/"), id);

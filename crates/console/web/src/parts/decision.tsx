@@ -132,7 +132,7 @@ export function DecisionView({ decision, client, action, topic, offers }: Decisi
                   <Link
                     to="/ledger"
                     search={{ tab: "state", key }}
-                    className="break-all text-indigo hover:underline"
+                    className="break-all link"
                   >
                     {key.length > 44 ? `${key.slice(0, 42)}…` : key}
                   </Link>

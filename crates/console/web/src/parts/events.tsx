@@ -234,7 +234,7 @@ function EventView({ record }: { record: ConnectionEvent }) {
                     <Link
                       to="/ledger"
                       search={{ tab: "state", key: event.grant }}
-                      className="text-indigo hover:underline"
+                      className="link"
                     >
                       {event.grant.slice(0, 16)}…
                     </Link>

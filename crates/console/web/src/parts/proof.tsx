@@ -73,7 +73,7 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
               type="button"
               aria-expanded={open}
               onClick={() => setOpen(!open)}
-              className="ms-auto inline-flex items-center gap-1 text-[0.86rem] text-indigo hover:underline"
+              className="ms-auto inline-flex items-center gap-1 text-[0.86rem] link"
             >
               {t("records.verify.shown")}
               <ChevronDown

@@ -165,7 +165,7 @@ export function TransactionLine({ view }: { view: View }) {
             <Link
               to="/ledger/transactions/$id"
               params={{ id: view.id }}
-              className="text-indigo hover:underline"
+              className="link"
             >
               {format.shortId(view.id, 6, 4)}
             </Link>

@@ -56,7 +56,7 @@ export function ClientLink({ client, copy }: { client: string; copy?: boolean })
       <Link
         to="/devices/$client"
         params={{ client }}
-        className="min-w-0 font-medium break-all text-indigo hover:underline"
+        className="min-w-0 font-medium break-all link"
       >
         <span className="font-normal text-ink-3">{client.slice(0, cut)}</span>
         {client.slice(cut)}
@@ -69,7 +69,7 @@ export function ClientLink({ client, copy }: { client: string; copy?: boolean })
 /** A topic or filter, with the way to its page. */
 export function TopicLink({ topic }: { topic: string }) {
   return (
-    <Link to="/topics" search={{ topic }} className="break-all text-indigo hover:underline">
+    <Link to="/topics" search={{ topic }} className="break-all link">
       {topic}
     </Link>
   );
@@ -82,7 +82,7 @@ export function HeightLink({ height }: { height: number }) {
     <Link
       to="/ledger/blocks/$height"
       params={{ height: String(height) }}
-      className="text-indigo hover:underline"
+      className="link"
     >
       {format.number(height, i18n.language)}
     </Link>

@@ -66,6 +66,8 @@ export const FAILED_TEXTS = {
   "record.time": "the record is in the package, but its time, {received_ms} ms, isn't within the package's",
   "message.refused": "{detail}",
   "message.certificate": "the proven entry isn't the certificate of {sender}: {detail}",
+  "message.time":
+    "the certificate of {sender} doesn't count for what was received at {received_ms} ms: take the one of that time",
   "message.sender": "the message is by {found}, the record by {expected}",
   internal: "the verifier stopped at an error of its own: {detail}",
 } as const satisfies Texts;

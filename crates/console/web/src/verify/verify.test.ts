@@ -5,7 +5,7 @@ import { concat, fromHex, hex, utf8 } from "../crypto/bytes";
 import type { PublicKey } from "../crypto/curve";
 import { sm3 } from "../crypto/sm3";
 import { decode, encode } from "../envelope/cbor";
-import { certificateKey } from "../envelope/entry";
+import { type CertificateEntry, certificateKey, couldSign } from "../envelope/entry";
 import { sealMessage } from "../envelope/message";
 import { packageKey, type Receipt, readReceipt, stateProof } from "../envelope/receipt";
 import {
@@ -131,7 +131,7 @@ describe("a receipt that Rust wrote", () => {
   it("fails with any single byte flipped, and never stops otherwise", { timeout: 300_000 }, () => {
     const failing = new Map<string, number>();
     for (let i = 0; i < receipt.length; i++) {
-      for (const mask of i % 7 === 0 ? [1, 0x80] : [1]) {
+      for (const mask of [1, 0x80]) {
         const report = verifyReceipt(flipped(receipt, i, mask), trust);
         expect(report.holds, `byte ${i}`).toBe(false);
         expect(report.result).toBeNull();
@@ -173,15 +173,6 @@ describe("a receipt that Rust wrote", () => {
     expect(at("anchor.finality.finality.signatures.0")).toBeDefined();
     expect(at("anchor.finality.headers.0.state_root")).toBeDefined();
     expect(Math.max(...spans.map((span) => span.end))).toBe(receipt.length);
-  });
-
-  it("is verified within 300 ms", () => {
-    for (let i = 0; i < 5; i++) verifyReceipt(receipt, trust);
-    const start = performance.now();
-    for (let i = 0; i < 10; i++) verifyReceipt(receipt, trust);
-    const each = (performance.now() - start) / 10;
-    console.log(`a receipt of 4 organisations: ${each.toFixed(1)} ms`);
-    expect(each).toBeLessThan(300);
   });
 });
 
@@ -384,6 +375,42 @@ describe("proven entries", () => {
     ).toBe("message.certificate");
     const impostor = certificate("org001.pump", keyOf("impostor").publicKey.bytes);
     expect(code({ topicKey, certificate: impostor })).toBe("message.refused");
+  });
+});
+
+describe("a certificate counts for a message", () => {
+  const at = (time_ms: bigint) => ({ height: 1n, time_ms });
+  const ended = (time_ms: bigint, by: string) => ({ at: at(time_ms), by, reason: "" });
+  const entry = (revoked: ReturnType<typeof ended> | null): CertificateEntry => ({
+    client: "acme.press-7",
+    role: "device",
+    not_before_s: 0n,
+    not_after_s: 100n * 3600n,
+    public_key: new Uint8Array(),
+    der: new Uint8Array(),
+    registered: at(10n * 3_600_000n),
+    revoked,
+    suspensions: [],
+  });
+
+  it("of its own time", () => {
+    const hour = 3_600_000n;
+    const renewed = entry(ended(20n * hour, "acme.press-7"));
+    const revoked = entry(ended(20n * hour, "acme.operator"));
+    for (const [received, byRenewed, byRevoked, byLive] of [
+      [9n * hour, false, false, false],
+      [10n * hour - 600_000n, true, true, true],
+      [20n * hour, true, true, true],
+      [20n * hour + 1n, true, false, true],
+      [20n * hour + 600_001n, false, false, true],
+      [100n * hour, false, false, true],
+      [100n * hour + 1n, false, false, false],
+    ] as const) {
+      expect(
+        [renewed, revoked, entry(null)].map((one) => couldSign(one, received)),
+        String(received),
+      ).toEqual([byRenewed, byRevoked, byLive]);
+    }
   });
 });
 

@@ -11,7 +11,7 @@ import { Refusal, refuse } from "../crypto/refusal";
 import { sm3 } from "../crypto/sm3";
 import { type Header, headerDigest } from "../envelope/block";
 import type { Span } from "../envelope/cbor";
-import { certificateIdOf, readCertificateEntry } from "../envelope/entry";
+import { certificateIdOf, couldSign, readCertificateEntry } from "../envelope/entry";
 import { readGenesis } from "../envelope/genesis";
 import { openMessage } from "../envelope/message";
 import {
@@ -284,6 +284,9 @@ function messageStep(record: ArchivedRecord, trust: Trust, keys: MessageKeys, sh
   const certificate = reading("message.refused", () => readCertificateEntry(entry.value as Uint8Array));
   if (hex(sm3(certificate.der)) !== id) throw wrong("it lies under another certificate's id");
   if (certificate.client !== sender) throw wrong(`it is ${certificate.client}'s`);
+  const { received_ms } = record;
+  if (!couldSign(certificate, received_ms))
+    throw refuse(FAILED_TEXTS, "message.time", { sender, received_ms });
   const key = reading("message.refused", () => publicKey(certificate.public_key));
   const opened = reading("message.refused", () =>
     openMessage(record.topic, keys.topicKey, record.payload, (name) => (name === sender ? key : null)),

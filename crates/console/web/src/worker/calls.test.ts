@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { MessageChannel } from "node:worker_threads";
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 
 import { Refusal } from "../crypto/refusal";
 import { connect, type Port, serve, type WorkerPort } from "./calls";
@@ -16,6 +16,10 @@ const service = {
   },
   never: () => new Promise<number>(() => {}),
 };
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** A worker's two ends without a worker; messages are cloned all the same. */
 function pair(): { worker: WorkerPort; break: (message: string) => void; ended: () => boolean } {
@@ -69,13 +73,16 @@ it("refuses what waits when the worker breaks, is closed or takes too long, and 
     made.push(next);
     return next.worker;
   };
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const { call, close } = connect<typeof service>(start, 50);
   const broken = expect(call.never()).rejects.toMatchObject({ code: "worker.broken" });
   made[0]?.break("out of memory");
   await broken;
   expect(made[0]?.ended()).toBe(true);
   expect(await call.add(1, 1)).toBe(2);
-  await expect(call.never()).rejects.toMatchObject({ code: "worker.timeout" });
+  const late = expect(call.never()).rejects.toMatchObject({ code: "worker.timeout" });
+  await vi.advanceTimersByTimeAsync(50);
+  await late;
   expect(made[1]?.ended()).toBe(true);
   const closed = expect(call.never()).rejects.toMatchObject({ code: "worker.closed" });
   close();

@@ -112,7 +112,7 @@ function List({ path, topic }: { path: string; topic: string | undefined }) {
         header: t("compute.column.function"),
         meta: { width: "minmax(8rem, 1fr)" },
         cell: ({ row }) => (
-          <Link {...show(row.original.id)} className="font-medium text-indigo hover:underline">
+          <Link {...show(row.original.id)} className="font-medium link">
             {functionName(row.original.evaluation.evaluation.job.function.function)}
           </Link>
         ),

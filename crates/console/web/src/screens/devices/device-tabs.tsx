@@ -186,7 +186,7 @@ export function ClientReadings({ view }: { view: Schemas["DeviceView"] }) {
           {filled.map(({ topic, mode, newest }) => (
             <li key={topic} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2.5">
               <span className="min-w-0 flex-1 basis-56">
-                <Link to="/records" search={{ topic }} className="break-all text-indigo hover:underline">
+                <Link to="/records" search={{ topic }} className="break-all link">
                   {topic}
                 </Link>
               </span>

@@ -77,7 +77,7 @@ function Organisations({ genesis }: { genesis: Genesis }) {
   });
   return (
     <Panel title={t("governance.organisations")} note={t("governance.organisationsNote")} flush>
-      <ul className="grid gap-px overflow-hidden rounded-b-[10px] bg-line md:grid-cols-2">
+      <ul className="grid gap-px overflow-hidden rounded-b-[10px] bg-line md:grid-cols-2 3xl:grid-cols-4">
         {genesis.organisations.map((it, index) => (
           <li key={it.org} className="bg-surface p-4">
             <div className="mb-2 flex flex-wrap items-center gap-2">
@@ -94,7 +94,7 @@ function Organisations({ genesis }: { genesis: Genesis }) {
                     key="c"
                     to="/devices"
                     search={{ org: it.org }}
-                    className="text-indigo hover:underline"
+                    className="link"
                   >
                     {counts[index]?.data ? <Num value={counts[index].data.total} /> : "–"}
                   </Link>,

@@ -131,7 +131,7 @@ function useColumns(): Column<Row>[] {
           <Link
             to="/ledger/blocks/$height"
             params={{ height: String(row.original.height) }}
-            className="font-medium text-indigo hover:underline"
+            className="font-medium link"
           >
             {format.number(row.original.height, i18n.language)}
           </Link>

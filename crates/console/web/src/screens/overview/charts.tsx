@@ -149,7 +149,7 @@ export function Charts() {
           }))}
         />
       </div>
-      <div className="grid gap-4 md:grid-cols-2 min-[2000px]:grid-cols-4">
+      <div className="grid gap-4 md:grid-cols-2 3xl:grid-cols-4">
         {charts.map(({ name, series, say }) => (
           <Panel key={name} title={t(`overview.chart.${name}`)} note={<Legend series={series} say={say} />}>
             {query.error && !data ? (

@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { api, ok, type Schemas } from "@/api/client";
 import { useLive } from "@/api/live";
+import { cx } from "@/lib/cx";
 import * as format from "@/lib/format";
 import { Sentence } from "@/parts/sentence";
 import { buttonClass } from "@/ui/button";
@@ -60,7 +61,10 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
       </Note>
     );
   return (
-    <section aria-label={t("overview.alerts")} className="grid gap-2 2xl:grid-cols-2">
+    <section
+      aria-label={t("overview.alerts")}
+      className={cx("grid gap-2", alerts.length > 1 && "2xl:grid-cols-2")}
+    >
       {alerts.map((alert) => (
         <Note
           key={`${alert.kind}:${alert.org}`}

@@ -175,7 +175,7 @@ function useColumns(topic: string): Column<PackageRecord>[] {
                 to="/records/$packageId"
                 params={{ packageId: row.original.anchor.package }}
                 search={{ topic }}
-                className="text-indigo hover:underline"
+                className="link"
               >
                 {shortId(row.original.anchor.package, 6, 4)}
               </Link>

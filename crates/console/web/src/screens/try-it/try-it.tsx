@@ -174,7 +174,7 @@ function Publish({ wire, client, first }: { wire: Wire; client: string; first: s
         {missing && (
           <p className="text-[0.92rem] text-ink-2">
             {t("tryIt.openTopicHint")}{" "}
-            <Link to="/topics" search={{ client }} className="text-indigo hover:underline">
+            <Link to="/topics" search={{ client }} className="link">
               {t("tryIt.register")}
             </Link>
           </p>
