@@ -230,10 +230,9 @@ impl Lab {
     async fn publish(&self, sequence: u64, values: &[i64]) {
         let ledger = self.world.ledger();
         // What a device does: the public half from the ledger or the gateway, checked.
-        let had = self
-            .service(&self.device)
-            .public_key(&ledger, &self.key.id());
-        let (key, public) = match had.await {
+        let (service, id) = (self.service(&self.device), self.key.id());
+        let had = service.public_key(&ledger, &id).await;
+        let (key, public) = match had {
             Ok(had) => had,
             Err(ComputeError::Gateway(_)) => (self.key.clone(), self.new.public.clone()),
             Err(error) => panic!("{error}"),
@@ -252,10 +251,10 @@ impl Lab {
             .batch(&origin, Form::Value, &readings, 1 << 20, &mut rand::rng())
             .unwrap();
         for body in bodies {
-            let reading = SignedReading::sign(body, self.device.identity.key());
-            let published =
-                self.session
-                    .publish(&self.topic, "application/cbor", &reading.to_bytes());
+            let reading = SignedReading::sign(body, self.device.identity.key()).to_bytes();
+            let published = self
+                .session
+                .publish(&self.topic, "application/cbor", &reading);
             soon(published).await.unwrap();
         }
     }

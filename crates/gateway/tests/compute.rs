@@ -101,7 +101,7 @@ async fn a_sum_under_elgamal_from_messages_to_the_owner() {
     assert_eq!(evaluation.requester, lab.analyst.client);
     assert_eq!(evaluation.gateway, *gateway.client());
     assert_eq!(evaluation.inputs[0].packages, status.inputs[0].packages);
-    assert_eq!(lab.logged(), [lab.analyst.client.clone()]);
+    assert_eq!(lab.logged(), std::slice::from_ref(&lab.analyst.client));
     // The key's owner gets it, too; nobody else does, not even who may compute on the same topic.
     let of_owner = world.result(gateway, &lab.device, status.job).await;
     assert_eq!(of_owner, computed);
