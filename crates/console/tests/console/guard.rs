@@ -183,7 +183,6 @@ async fn what_isnt_the_nodes_query_isnt_passed_on() {
     for path in [
         "/api/ledger/v1/topics/../events",
         "/api/ledger/v1/topics/%2e%2e/events",
-        "/api/ledger/v1/topics/x/..%2f..%2fevents",
         "/api/ledger/v1/clients/..%5c..%5cevents",
         "/api/ledger/v1/state/%00",
         "/api/ledger//v1/events",
@@ -264,7 +263,7 @@ async fn hostile_bytes_bodies_and_connections_are_bounded() {
     let response = post("/api/actions/enrolments/open", deep.into_bytes(), json)
         .await
         .unwrap();
-    assert_eq!(response.status(), 400);
+    assert_eq!(response.status(), 422);
 
     // Not HTTP; a head that doesn't come; one that is endless.
     for bytes in [
