@@ -16,10 +16,6 @@ use sealwire_console::{
 };
 use sealwire_envelope::{ClientId, OrgId};
 use sealwire_sm::Role;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    sync::mpsc,
-};
 
 use crate::{
     cli::{Console, EnrolRole},
@@ -27,11 +23,8 @@ use crate::{
     home::{Home, OrgConfig, ledger_url},
     init::{GATEWAY, OPERATOR},
     output::{Output, time_text},
-    process::{raise_file_limit, until_stopped},
+    process::{enters, raise_file_limit, until_stopped},
 };
-
-/// Lines of standard input that wait to be looked at.
-const LINES_WAITING: usize = 4;
 
 /// The keys of a home.
 struct HomeKeys {
@@ -209,8 +202,7 @@ pub async fn run(home: &Home, out: Output, args: &Console) -> Result<()> {
     let running = begin(home, &args.org, serve).await?;
     told(out, &args.org, &running);
     out.note("Enter makes another link; Ctrl-C ends the console");
-    let (lines, mut asked) = mpsc::channel(LINES_WAITING);
-    let reader = tokio::spawn(read_lines(lines));
+    let mut asked = enters();
     let stopped = until_stopped(false);
     tokio::pin!(stopped);
     let mut closed = false;
@@ -233,17 +225,6 @@ pub async fn run(home: &Home, out: Output, args: &Console) -> Result<()> {
             },
         }
     }
-    reader.abort();
     running.shutdown().await;
     Ok(())
-}
-
-/// Tells of each line of standard input, until it closes.
-async fn read_lines(lines: mpsc::Sender<()>) {
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(_)) = input.next_line().await {
-        if lines.send(()).await.is_err() {
-            return;
-        }
-    }
 }

@@ -19,10 +19,7 @@ use sealwire_client::{
     owner::Owner,
 };
 use sealwire_envelope::{ClientId, OrgId, TopicMode, TopicName, message::CONTENT_TYPE_DEFAULT};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    sync::broadcast,
-};
+use tokio::sync::broadcast;
 
 use crate::{
     actor::Actor,
@@ -31,7 +28,7 @@ use crate::{
     home::Home,
     init::{self, Plan},
     output::Output,
-    process::{now_ms, until_stopped},
+    process::{enters, now_ms, until_stopped},
 };
 
 /// The demo's organisations; the first [`GATEWAYS`] run a gateway.
@@ -192,8 +189,8 @@ async fn go_on(
 
 /// Passes each Enter on to the console.
 async fn pass_enter(enter: broadcast::Sender<()>) {
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(_)) = input.next_line().await {
+    let mut enters = enters();
+    while enters.recv().await.is_some() {
         // Nobody listens any more: the demo ends.
         if enter.send(()).is_err() {
             return;

@@ -4,6 +4,7 @@
 //! its own; they take turns, because each wants the machine.
 
 mod bindings;
+mod console;
 mod guide;
 mod harness;
 mod identity;
