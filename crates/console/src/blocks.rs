@@ -440,7 +440,7 @@ pub(crate) async fn list(
     let height = height(&app).await?;
     let first = asked.from.unwrap_or(height).min(height);
     let limit = asked.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let last = first.saturating_sub(limit).max(0);
+    let last = first.saturating_sub(limit);
     let heights = (last + 1..=first).rev();
     let fetched: Vec<_> = stream::iter(heights.map(|height| fetch(&app, height)))
         .buffered(AT_A_TIME)

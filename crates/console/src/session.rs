@@ -281,7 +281,7 @@ impl Sessions {
 
 fn secret() -> (Zeroizing<String>, Sm3Digest) {
     let bytes: Zeroizing<[u8; SECRET_BYTES]> = Zeroizing::new(rand::random());
-    let text = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(&*bytes));
+    let text = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_slice()));
     let digest = sm3(&[text.as_bytes()]);
     (text, digest)
 }
