@@ -60,7 +60,6 @@ async fn queries_pass_through_byte_by_byte() {
     let bytes = response.bytes().await.unwrap();
     let entry = sealwire_envelope::decode(&bytes).unwrap();
     sealwire_receipt::verify_entry(&entry, &world.genesis).unwrap();
-    // A node that is away is passed over.
     world.end().await;
 }
 
