@@ -13,6 +13,8 @@
 //! An act that names no actor is done as who can: the topic's owner, or for certificates the operator. Each is
 //! logged with who asked for it, as whom it was signed, and what came of it (target `sealwire_console::act`).
 
+mod authorisations;
+mod explain;
 mod identity;
 mod rights;
 mod token;
@@ -53,10 +55,10 @@ const CALL_ATTEMPTS: u32 = 6;
     rights::deny,
     rights::rotate,
     rights::close,
-    rights::authorise,
-    rights::withdraw,
-    rights::redeem,
-    rights::explain,
+    authorisations::authorise,
+    authorisations::withdraw,
+    authorisations::redeem,
+    explain::explain,
     token::mint,
 ))]
 pub(crate) struct Document;
@@ -64,7 +66,7 @@ pub(crate) struct Document;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/api/actors", get(actors))
-        .route("/api/explain", get(rights::explain))
+        .route("/api/explain", get(explain::explain))
         .route("/api/actions/enrol", post(identity::enrol))
         .route("/api/actions/enrolments/open", post(identity::open))
         .route("/api/actions/enrolments/close", post(identity::close))
@@ -79,13 +81,16 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/actions/topics/close", post(rights::close))
         .route(
             "/api/actions/authorisations/create",
-            post(rights::authorise),
+            post(authorisations::authorise),
         )
         .route(
             "/api/actions/authorisations/withdraw",
-            post(rights::withdraw),
+            post(authorisations::withdraw),
         )
-        .route("/api/actions/authorisations/redeem", post(rights::redeem))
+        .route(
+            "/api/actions/authorisations/redeem",
+            post(authorisations::redeem),
+        )
         .route("/api/actions/token", post(token::mint))
 }
 

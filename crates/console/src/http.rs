@@ -27,7 +27,7 @@ use utoipa::OpenApi;
 
 use crate::{
     App, Problem, actions, assets, audit, blocks, devices, feed, guard, mqtt, overview, problem,
-    records, session, upstream,
+    records, search, session, upstream,
 };
 
 /// Longest body of who is signed in, in bytes: a list of 10,000 clients.
@@ -60,7 +60,7 @@ const ERROR_TEXT_BYTES_MAX: usize = 1_024;
         blocks::list,
         blocks::one,
         blocks::one_transaction,
-        blocks::search,
+        search::search,
         records::receipt,
         records::genesis,
         audit::export,
@@ -97,7 +97,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/blocks", get(blocks::list))
         .route("/api/blocks/{height}", get(blocks::one))
         .route("/api/transactions/{id}", get(blocks::one_transaction))
-        .route("/api/search", get(blocks::search))
+        .route("/api/search", get(search::search))
         .route("/api/receipt/{package}/{index}", get(records::receipt))
         .route("/api/genesis", get(records::genesis))
         .route("/api/audit/export", get(audit::export))

@@ -20,6 +20,7 @@
 //! | `overview` | samples of all services, their history, alerts |
 //! | `feed` | follows the blocks as they come, for the event stream and the index |
 //! | `blocks` | transactions as structured calls |
+//! | `search` | one box for heights, digests, ids, clients, topics |
 //! | `devices` | an index of all clients, searched page by page |
 //! | `actions` | what people do: enrol, revoke, grant, request, authorise |
 //! | `records` | receipts, genesis |
@@ -57,6 +58,7 @@ mod overview;
 mod problem;
 mod rate;
 mod records;
+mod search;
 mod session;
 mod standing;
 mod upstream;

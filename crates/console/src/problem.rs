@@ -22,7 +22,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 pub struct Problem {
     /// Stable name of the kind: `urn:sealwire:problem:…`.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The kind in words.
     pub title: String,
     /// HTTP status.
@@ -34,20 +35,23 @@ pub struct Problem {
     pub code: Option<u16>,
     /// Name of that code, for instance `NotOwner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code_name: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub code_name: Option<Box<str>>,
     /// The client whose key would be needed and isn't here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub key: Option<Box<str>>,
     /// The command that does it where that key is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub command: Option<Box<str>>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub fn new(status: StatusCode, kind: &str, title: &str, detail: impl ToString) -> Self {
         Self {
-            kind: format!("urn:sealwire:problem:{kind}"),
+            kind: format!("urn:sealwire:problem:{kind}").into(),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.to_string(),
@@ -95,8 +99,8 @@ impl Problem {
              the key is"
         );
         Self {
-            key: Some(client.to_string()),
-            command: Some(command),
+            key: Some(client.as_str().into()),
+            command: Some(command.into()),
             ..Self::new(
                 StatusCode::CONFLICT,
                 "key-missing",
@@ -109,7 +113,7 @@ impl Problem {
     fn refused(code: sealwire_contracts::Code, detail: String) -> Self {
         Self {
             code: Some(code.number()),
-            code_name: Some(code.name().to_owned()),
+            code_name: Some(code.name().into()),
             ..Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "refused",

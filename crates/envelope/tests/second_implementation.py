@@ -270,6 +270,13 @@ def check_token_and_request():
     assert "SM2 " + base64url(cbor(request)) == vectors["request"]["header"]
 
 
+def check_console():
+    vector = load("login")["console"]
+    sign_in = cbor([1, chain, vector["origin"], people["reader"], nonce("console", 32)])
+    assert sign_in.hex() == vector["sign_in"]
+    assert sign(READER, "sealwire-console-v1", sign_in).hex() == vector["signature"]
+
+
 def check_messages():
     for name, vector in load("message").items():
         topic, sender, sequence = vector["topic"], vector["sender"], vector["sequence"]
@@ -413,6 +420,7 @@ def check_finality():
 
 
 check_login()
+check_console()
 check_token_and_request()
 check_messages()
 check_transactions()

@@ -1,9 +1,9 @@
 //! What every long-running command does: log, raise limits, stop in order.
 
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, Result};
-use tokio::io::AsyncReadExt as _;
+use tokio::{io::AsyncReadExt as _, sync::mpsc};
 
 /// Open files that a program with thousands of connections wants.
 const FILES_WANTED: u64 = 65_536;
@@ -60,6 +60,27 @@ async fn stdin_closed() {
     let mut stdin = tokio::io::stdin();
     let mut nothing = [0; 64];
     while !matches!(stdin.read(&mut nothing).await, Ok(0) | Err(_)) {}
+}
+
+/// Lines of standard input that wait to be looked at.
+const LINES_WAITING: usize = 4;
+
+/// Tells of each line of standard input, until it closes. It is read by a thread of its own: one of the
+/// runtime's would keep the program from ending until the next line.
+pub fn enters() -> mpsc::Receiver<()> {
+    let (lines, told) = mpsc::channel(LINES_WAITING);
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        let mut line = Vec::new();
+        // What is typed isn't looked at; a line without end is read piece by piece.
+        while let Ok(1..) = (&mut input).take(1_024).read_until(b'\n', &mut line) {
+            if line.ends_with(b"\n") && lines.blocking_send(()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    told
 }
 
 /// Milliseconds since 1970, by this machine's clock.

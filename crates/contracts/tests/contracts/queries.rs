@@ -324,6 +324,18 @@ fn topics_grants_and_keys() {
     let topics = world.view.topics_of(&owner, &Page::default()).value;
     let names: Vec<_> = topics.iter().map(|record| record.name.as_str()).collect();
     assert_eq!(names, [T, "acme/dev/t/deeper"]);
+    let named = |org: &str| {
+        let org = org.parse().unwrap();
+        let found = world.view.topics_in(&org, &Page::default());
+        assert_eq!(found.keys.len(), found.value.len(), "each is proven");
+        let names = found.value.iter().map(|it| it.name.to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(named("acme"), [T, "acme/dev/t/deeper"]);
+    assert!(
+        named("acm").is_empty(),
+        "an organisation's name ends where it ends"
+    );
     let grants = world.view.grants_of_topic(&topic(T));
     let names: Vec<_> = grants
         .value
@@ -393,6 +405,13 @@ fn packages_of_a_topic_by_time() {
     assert_eq!(ids(201, 300), [id(2)]);
     assert_eq!(ids(0, 99), []);
     assert_eq!(ids(401, u64::MAX), []);
+    let newest = |from_ms, to_ms| {
+        let page = Page::newest(1);
+        let found = world.view.packages_of(&topic(T), from_ms, to_ms, &page);
+        found.value.first().map(|entry| entry.anchor.package)
+    };
+    assert_eq!(newest(0, u64::MAX), Some(id(3)));
+    assert_eq!(newest(401, u64::MAX), None);
     assert_eq!(world.view.package(&id(2)).value.unwrap().anchor.to_ms, 300);
 
     world.must(

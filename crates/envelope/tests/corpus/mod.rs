@@ -14,8 +14,8 @@ use sealwire_envelope::{
     code::CodeKind,
     decode, encode,
     login::{
-        Answer, Challenge, Hello, LOGIN_VERSION, RequestBody, SignedRequest, Token, TokenBody,
-        Transcript,
+        Answer, Challenge, ConsoleSignIn, Hello, LOGIN_VERSION, RequestBody, SignedRequest, Token,
+        TokenBody, Transcript,
     },
     message::{self, MessageHeader},
     proof::{Exclusion, Inclusion, OperationProof, StateEntry, StateProof},
@@ -469,7 +469,15 @@ fn logins() -> Vec<Entry> {
         signature,
     };
     let certificate = CertId(digest("certificate"));
+    let sign_in = ConsoleSignIn {
+        version: LOGIN_VERSION,
+        chain,
+        origin: "https://console.example".into(),
+        certificate,
+        nonce: [1; 32],
+    };
     vec![
+        cbor("console_sign_in", &[sign_in]),
         cbor(
             "hello",
             &[Hello {

@@ -7,8 +7,8 @@ use coset::{
 use sealwire_envelope::{
     Blob, KeyEpoch, encode,
     login::{
-        Answer, Challenge, Hello, LOGIN_VERSION, RequestBody, SignedRequest, Token, TokenBody,
-        Transcript,
+        Answer, Challenge, ConsoleSignIn, Hello, LOGIN_VERSION, RequestBody, SignedRequest, Token,
+        TokenBody, Transcript,
     },
     message::{self, CONTENT_TYPE_DEFAULT, MessageHeader},
     record::{ArchivedRecord, Package, PackageManifest, PackagedRecord, RECORD_VERSION},
@@ -33,6 +33,7 @@ pub fn logins() -> Examples {
         ("enhanced", enhanced()),
         ("token", token()),
         ("request", request()),
+        ("console", console()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
@@ -134,6 +135,27 @@ fn request() -> Value {
         "request": pinned(&request),
         "header": header,
         "digest": request.digest(),
+    })
+}
+
+fn console() -> Value {
+    let sign_in = ConsoleSignIn {
+        version: LOGIN_VERSION,
+        chain: genesis().chain_id(),
+        origin: "https://console.acme.example:7408".to_owned(),
+        certificate: id(&reader()),
+        nonce: nonce("console"),
+    };
+    let signature = sign_in.sign(&key(READER));
+    let signed = signed(Domain::CONSOLE, &encode(&sign_in));
+    check(READER, &signed, &signature);
+    json!({
+        "secret_key": hex::encode(key(READER).expose()),
+        "origin": sign_in.origin,
+        "nonce": hex::encode(sign_in.nonce),
+        "sign_in": pinned(&sign_in),
+        "signed": hex::encode(signed),
+        "signature": signature,
     })
 }
 

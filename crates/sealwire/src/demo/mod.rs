@@ -20,6 +20,7 @@ use sealwire_client::{
     owner::Owner,
 };
 use sealwire_envelope::{ClientId, OrgId, TopicMode, TopicName, message::CONTENT_TYPE_DEFAULT};
+use tokio::sync::broadcast;
 
 use crate::{
     actor::Actor,
@@ -28,7 +29,7 @@ use crate::{
     home::Home,
     init::{self, Plan},
     output::Output,
-    process::{now_ms, until_stopped},
+    process::{enters, now_ms, until_stopped},
 };
 
 /// The demo's organisations; the first [`GATEWAYS`] run a gateway.
@@ -61,7 +62,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
     let nodes = orgs.iter().cloned().map(Part::Node);
     let gateways = orgs.iter().take(GATEWAYS).cloned().map(Part::Gateway);
     let parts: Vec<Part> = nodes.chain(gateways).collect();
-    let (cluster, events) = Cluster::start(&home, &parts)?;
+    let (mut cluster, events) = Cluster::start(&home, &parts)?;
     let result = if args.once {
         let narrator = tokio::spawn(narrate::quietly(events, out));
         let result = tell_once(&home, out, &orgs, args.messages).await;
@@ -69,7 +70,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
         result
     } else {
         let narrator = tokio::spawn(narrate::aloud(events, out));
-        let result = go_on(&home, out, &orgs, args).await;
+        let result = go_on(&home, out, &orgs, args, &mut cluster).await;
         out.note("stopping the services");
         narrator.abort();
         result
@@ -145,7 +146,13 @@ async fn tell_once(home: &Home, out: Output, orgs: &[OrgId], messages: u64) -> R
 }
 
 /// Devices publish until Ctrl-C.
-async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<()> {
+async fn go_on(
+    home: &Home,
+    out: Output,
+    orgs: &[OrgId],
+    args: &Demo,
+    cluster: &mut Cluster,
+) -> Result<()> {
     let stopped = until_stopped(false);
     tokio::pin!(stopped);
     tokio::select! {
@@ -154,6 +161,8 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
     }
     say_addresses(home, out, orgs)?;
     let org = &orgs[0];
+    cluster.add(Part::Console(org.clone()))?;
+    tokio::spawn(pass_enter(cluster.enter()));
     let mut devices = tokio::task::JoinSet::new();
     let machine = ClientId::new(org, "this-machine")?;
     devices.spawn(device(
@@ -177,6 +186,17 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
                 Ok(Err(error)) => out.error(&error),
                 Err(panic) => bail!("a device's task broke: {panic}"),
             },
+        }
+    }
+}
+
+/// Passes each Enter on to the console.
+async fn pass_enter(enter: broadcast::Sender<()>) {
+    let mut enters = enters();
+    while enters.recv().await.is_some() {
+        // Nobody listens any more: the demo ends.
+        if enter.send(()).is_err() {
+            return;
         }
     }
 }

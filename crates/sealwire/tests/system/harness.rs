@@ -65,6 +65,8 @@ pub struct Demo {
     pub ready: Value,
     /// Every process that was started: its part and id, the newest last.
     pub processes: Arc<Mutex<Vec<(String, u64)>>>,
+    /// The console's one-time links, the newest last.
+    pub links: Arc<Mutex<Vec<String>>>,
 }
 
 impl Demo {
@@ -82,11 +84,16 @@ impl Demo {
         let processes = Arc::new(Mutex::new(Vec::new()));
         let (told, ready) = mpsc::channel();
         let seen = processes.clone();
+        let links = Arc::new(Mutex::new(Vec::new()));
+        let linked = links.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let Ok(event) = serde_json::from_str::<Value>(&line) else {
                     continue;
                 };
+                if let Some(link) = event["link"].as_str() {
+                    linked.lock().unwrap().push(link.to_owned());
+                }
                 match event["event"].as_str() {
                     Some("ready") => drop(told.send(event)),
                     Some("process-started") => {
@@ -103,6 +110,7 @@ impl Demo {
             child,
             ready,
             processes,
+            links,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod bindings;
 mod compute;
+mod console;
 mod guide;
 mod harness;
 mod identity;
