@@ -10,7 +10,12 @@ const SERVER = process.env.SEALWIRE_CONSOLE ?? "http://127.0.0.1:7480";
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
-  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  resolve: {
+    alias: {
+      "@": fileURLToPath(new URL("./src", import.meta.url)),
+      "react-style-singleton": fileURLToPath(new URL("./src/lib/style-singleton.ts", import.meta.url)),
+    },
+  },
   build: {
     outDir: "../assets",
     emptyOutDir: true,

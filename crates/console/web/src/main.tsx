@@ -21,7 +21,8 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      retry: (tries, error) => tries < TRIES && (error instanceof Away || (error instanceof Problem && error.status === 503)),
+      retry: (tries, error) =>
+        tries < TRIES && (error instanceof Away || (error instanceof Problem && error.status === 503)),
       refetchOnWindowFocus: true,
     },
   },
@@ -31,7 +32,11 @@ takeLink();
 const i18n = await startLanguage();
 const router = makeRouter(queries);
 whenSignedOut(() => {
-  void queries.invalidateQueries({ queryKey: sessionQuery.queryKey }).then(() => router.invalidate());
+  const { pathname, href } = router.state.location;
+  if (pathname === "/sign-in") return;
+  void queries
+    .invalidateQueries({ queryKey: sessionQuery.queryKey })
+    .then(() => router.navigate({ to: "/sign-in", search: { to: href, ended: true } }));
 });
 
 const place = document.getElementById("root");

@@ -7,11 +7,15 @@ export type Done = Schemas["Done"];
 /** Clients whose keys are at the console and for whom this session may act. */
 export const actorsQuery = queryOptions({
   queryKey: ["actors"],
-  queryFn: async ({ signal }) => (await ok(api.GET("/api/actors", { signal }))).actors.map((actor) => actor.client),
+  queryFn: async ({ signal }) =>
+    (await ok(api.GET("/api/actors", { signal }))).actors.map((actor) => actor.client),
 });
 
 /** An act: sends it, then has every list asked anew. */
-export function useAct<Asked, Answered>(act: (asked: Asked) => Promise<Answered>, then?: (answered: Answered, asked: Asked) => void) {
+export function useAct<Asked, Answered>(
+  act: (asked: Asked) => Promise<Answered>,
+  then?: (answered: Answered, asked: Asked) => void,
+) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: act,

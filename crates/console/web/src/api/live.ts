@@ -25,7 +25,14 @@ export interface Live {
   events: ConnectionView[];
 }
 
-const NOTHING: Live = { state: "connecting", sample: undefined, samples: [], block: undefined, blocks: [], events: [] };
+const NOTHING: Live = {
+  state: "connecting",
+  sample: undefined,
+  samples: [],
+  block: undefined,
+  blocks: [],
+  events: [],
+};
 
 let live: Live = NOTHING;
 let source: EventSource | undefined;

@@ -13,8 +13,26 @@ import {
 } from "lucide-react";
 
 export interface Screen {
-  to: "/" | "/devices" | "/topics" | "/records" | "/compute" | "/ledger" | "/governance" | "/audit" | "/try-it";
-  name: "overview" | "devices" | "topics" | "records" | "compute" | "ledger" | "governance" | "audit" | "tryIt";
+  to:
+    | "/"
+    | "/devices"
+    | "/topics"
+    | "/records"
+    | "/compute"
+    | "/ledger"
+    | "/governance"
+    | "/audit"
+    | "/try-it";
+  name:
+    | "overview"
+    | "devices"
+    | "topics"
+    | "records"
+    | "compute"
+    | "ledger"
+    | "governance"
+    | "audit"
+    | "tryIt";
   icon: LucideIcon;
 }
 

@@ -1,6 +1,12 @@
 // Addresses. Each screen is a file of its own that is loaded when somebody goes there.
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
 import { sessionQuery } from "@/api/session";
 import { count, oneOf, text, tidy } from "@/lib/params";
 import { Loading } from "@/ui/states";
@@ -14,7 +20,8 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({ notFoundCo
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (raw: Raw): { to?: string } => tidy({ to: inner(text(raw, "to")) }),
+  validateSearch: (raw: Raw): { to?: string; ended?: boolean } =>
+    tidy({ to: inner(text(raw, "to")), ended: raw.ended === true || undefined }),
   component: lazyRouteComponent(() => import("@/screens/sign-in/sign-in"), "SignIn"),
 });
 
@@ -29,7 +36,8 @@ const inside = createRoute({
   component: Shell,
   async beforeLoad({ context, location }) {
     const session = await context.queries.ensureQueryData(sessionQuery);
-    if (!session.user) throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { to: location.href } });
+    if (!session.user)
+      throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { to: location.href } });
   },
 });
 
@@ -98,14 +106,21 @@ const compute = createRoute({
   getParentRoute: () => inside,
   path: "/compute",
   validateSearch: (raw: Raw) =>
-    tidy({ tab: oneOf(raw, "tab", ["keys", "evaluations", "standing", "open"] as const), owner: text(raw, "owner"), id: text(raw, "id") }),
+    tidy({
+      tab: oneOf(raw, "tab", ["keys", "evaluations", "open"] as const),
+      owner: text(raw, "owner"),
+      topic: text(raw, "topic"),
+      key: text(raw, "key"),
+      id: text(raw, "id"),
+    }),
   component: lazyRouteComponent(() => import("@/screens/compute/compute"), "Compute"),
 });
 
 const ledger = createRoute({
   getParentRoute: () => inside,
   path: "/ledger",
-  validateSearch: (raw: Raw) => tidy({ tab: oneOf(raw, "tab", ["blocks", "state"] as const), key: text(raw, "key") }),
+  validateSearch: (raw: Raw) =>
+    tidy({ tab: oneOf(raw, "tab", ["blocks", "state"] as const), key: text(raw, "key") }),
   component: lazyRouteComponent(() => import("@/screens/ledger/ledger"), "Ledger"),
 });
 
@@ -152,7 +167,21 @@ const tryIt = createRoute({
 
 const tree = root.addChildren([
   signIn,
-  inside.addChildren([overview, devices, device, topics, records, record, compute, ledger, block, transaction, governance, audit, tryIt]),
+  inside.addChildren([
+    overview,
+    devices,
+    device,
+    topics,
+    records,
+    record,
+    compute,
+    ledger,
+    block,
+    transaction,
+    governance,
+    audit,
+    tryIt,
+  ]),
 ]);
 
 export function makeRouter(queries: QueryClient) {

@@ -76,27 +76,46 @@ function useItems(query: string, close: () => void): { items: Item[]; searching:
     staleTime: 10_000,
   });
   const items = useMemo(() => {
-    const go = (where: Parameters<typeof navigate>[0]) => () => {
+    const go = (there: () => Promise<void>) => () => {
       close();
-      void navigate(where);
+      void there();
     };
     const fits = (text: string) => text.toLowerCase().includes(wanted.toLowerCase());
     const screens = SCREENS.map(({ to, name, icon }): Item => {
-      return { key: to, group: "go", icon, text: t(`shell.nav.${name}`), open: go({ to }) };
+      return { key: to, group: "go", icon, text: t(`shell.nav.${name}`), open: go(() => navigate({ to })) };
     });
     const acts: Item[] = [
-      { key: "enrol", group: "do", icon: Cpu, text: t("devices.enrol.title"), open: go({ to: "/devices", search: { enrol: "one" } }) },
-      { key: "codes", group: "do", icon: TicketCheck, text: t("devices.codes.title"), open: go({ to: "/devices", search: { enrol: "codes" } }) },
-      { key: "simulate", group: "do", icon: BadgeCheck, text: t("topics.tab.simulate"), open: go({ to: "/topics", search: { tab: "simulate" } }) },
+      {
+        key: "enrol",
+        group: "do",
+        icon: Cpu,
+        text: t("devices.enrol.title"),
+        open: go(() => navigate({ to: "/devices", search: { enrol: "one" } })),
+      },
+      {
+        key: "codes",
+        group: "do",
+        icon: TicketCheck,
+        text: t("devices.codes.title"),
+        open: go(() => navigate({ to: "/devices", search: { enrol: "codes" } })),
+      },
+      {
+        key: "simulate",
+        group: "do",
+        icon: BadgeCheck,
+        text: t("topics.tab.simulate"),
+        open: go(() => navigate({ to: "/topics", search: { tab: "simulate" } })),
+      },
     ];
     const hits = (found.data?.hits ?? []).map((hit): Item => {
       return {
         key: `${hit.kind}:${hit.id}`,
         group: "found",
         icon: ICONS[hit.kind],
-        text: hit.kind === "block" ? t("shell.live.height", { height: hit.id }) : format.shortId(hit.id, 40, 8),
+        text:
+          hit.kind === "block" ? t("shell.live.height", { height: hit.id }) : format.shortId(hit.id, 40, 8),
         about: hit.about && format.shortId(hit.about, 24, 8),
-        open: go(placeOf(hit)),
+        open: go(() => goTo(navigate, hit)),
       };
     });
     return [...hits, ...[...screens, ...acts].filter((item) => wanted === "" || fits(item.text))];
@@ -104,29 +123,28 @@ function useItems(query: string, close: () => void): { items: Item[]; searching:
   return { items, searching: found.isFetching };
 }
 
-/** Where something that was found is shown. */
-export function placeOf(hit: Hit): Parameters<ReturnType<typeof useNavigate>>[0] {
-  const { kind, id, about } = hit;
+/** Goes where something that was found is shown. */
+function goTo(navigate: ReturnType<typeof useNavigate>, { kind, id, about }: Hit): Promise<void> {
   switch (kind) {
     case "block":
-      return { to: "/ledger/blocks/$height", params: { height: id } };
+      return navigate({ to: "/ledger/blocks/$height", params: { height: id } });
     case "transaction":
-      return { to: "/ledger/transactions/$id", params: { id } };
+      return navigate({ to: "/ledger/transactions/$id", params: { id } });
     case "client":
-      return { to: "/devices/$client", params: { client: id } };
+      return navigate({ to: "/devices/$client", params: { client: id } });
     case "certificate":
     case "enrolment":
-      return { to: "/devices/$client", params: { client: about } };
+      return navigate({ to: "/devices/$client", params: { client: about } });
     case "topic":
-      return { to: "/topics", search: { topic: id } };
+      return navigate({ to: "/topics", search: { topic: id } });
     case "package":
-      return { to: "/records/$packageId", params: { packageId: id }, search: { topic: about } };
+      return navigate({ to: "/records/$packageId", params: { packageId: id }, search: { topic: about } });
     case "authorisation":
-      return { to: "/topics", search: { tab: "keys", topic: about } };
+      return navigate({ to: "/topics", search: { tab: "keys", topic: about } });
     case "compute-key":
-      return { to: "/compute", search: { tab: "keys", owner: about, id } };
+      return navigate({ to: "/compute", search: { tab: "keys", owner: about } });
     case "evaluation":
-      return { to: "/compute", search: { tab: "evaluations", id } };
+      return navigate({ to: "/compute", search: { tab: "evaluations", id } });
   }
 }
 
@@ -175,7 +193,13 @@ function Palette({ close }: { close: () => void }) {
           className="h-12 min-w-0 flex-1 bg-transparent outline-none"
         />
       </div>
-      <div ref={list} id={`${id}-list`} role="listbox" aria-label={t("shell.search.found")} className="min-h-0 flex-1 overflow-y-auto p-1.5">
+      <div
+        ref={list}
+        id={`${id}-list`}
+        role="listbox"
+        aria-label={t("shell.search.found")}
+        className="min-h-0 flex-1 overflow-y-auto p-1.5"
+      >
         {items.map((item, index) => (
           <div key={item.key} role="presentation">
             {item.group !== items[index - 1]?.group && (
@@ -191,18 +215,25 @@ function Palette({ close }: { close: () => void }) {
               aria-selected={index === chosen}
               onClick={item.open}
               onMouseMove={() => setAt(index)}
-              className={cx("flex cursor-pointer items-center gap-3 rounded-md px-2.5 py-2", index === chosen && "bg-indigo-soft")}
+              className={cx(
+                "flex cursor-pointer items-center gap-3 rounded-md px-2.5 py-2",
+                index === chosen && "bg-indigo-soft",
+              )}
             >
               <item.icon className="size-4 shrink-0 text-ink-3" aria-hidden />
               <span className="min-w-0 truncate">{item.text}</span>
               {item.about && <span className="min-w-0 truncate text-[0.88rem] text-ink-3">{item.about}</span>}
-              {index === chosen && <CornerDownLeft className="ms-auto size-3.5 shrink-0 text-ink-3" aria-hidden />}
+              {index === chosen && (
+                <CornerDownLeft className="ms-auto size-3.5 shrink-0 text-ink-3" aria-hidden />
+              )}
             </div>
           </div>
         ))}
         {items.length === 0 && (
           <div className="px-4 py-6 text-center">
-            <p>{searching ? t("shell.search.searching") : t("shell.search.nothing", { query: query.trim() })}</p>
+            <p>
+              {searching ? t("shell.search.searching") : t("shell.search.nothing", { query: query.trim() })}
+            </p>
             {!searching && <p className="mt-1 text-[0.9rem] text-ink-3">{t("shell.search.nothingHint")}</p>}
           </div>
         )}

@@ -10,7 +10,6 @@ import { LANGUAGES, type Language, speak } from "@/i18n";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import * as format from "@/lib/format";
-import { IconButton } from "@/ui/button";
 import { Mark } from "@/ui/mark";
 import { Menu, MenuHead, MenuItem, MenuLine } from "@/ui/menu";
 import { Dot, Note } from "@/ui/status";
@@ -65,7 +64,11 @@ export function Shell() {
             <Account />
           </div>
         </header>
-        <main id="content" tabIndex={-1} className="mx-auto w-full max-w-[112rem] px-3 py-5 outline-none sm:px-6 sm:py-7">
+        <main
+          id="content"
+          tabIndex={-1}
+          className="mx-auto w-full max-w-[150rem] px-3 py-5 outline-none sm:px-6 sm:py-7"
+        >
           <Standing />
           <Outlet />
         </main>
@@ -138,7 +141,11 @@ function Drawer({ path }: { path: string }) {
   return (
     <Radix.Root open={open} onOpenChange={setOpen}>
       <Radix.Trigger asChild>
-        <button type="button" aria-label={t("shell.openNav")} className="-ms-1 flex size-9 items-center justify-center rounded-md hover:bg-sunken lg:hidden">
+        <button
+          type="button"
+          aria-label={t("shell.openNav")}
+          className="-ms-1 flex size-9 items-center justify-center rounded-md hover:bg-sunken lg:hidden"
+        >
           <MenuIcon className="size-5" aria-hidden />
         </button>
       </Radix.Trigger>
@@ -165,7 +172,12 @@ function LivePill() {
   const block = live.block;
   const height = block && t("shell.live.height", { height: format.number(block.height, i18n.language) });
   const age = block && format.relative(block.time_ms, now, i18n.language);
-  const tip = live.state === "away" ? t("shell.live.awayText") : age ? t("shell.live.heightAge", { age }) : t("shell.live.connecting");
+  const tip =
+    live.state === "away"
+      ? t("shell.live.awayText")
+      : age
+        ? t("shell.live.heightAge", { age })
+        : t("shell.live.connecting");
   return (
     <Tip text={tip}>
       <Link
@@ -203,7 +215,9 @@ function Account() {
         <MenuHead>
           <span className="block font-medium text-ink">{user.client}</span>
           <span className="block">{t(`shell.account.actsFor.${user.acts_for}`, { org: console.org })}</span>
-          <span className="block">{t(user.by === "link" ? "shell.account.byLink" : "shell.account.byKey")}</span>
+          <span className="block">
+            {t(user.by === "link" ? "shell.account.byLink" : "shell.account.byKey")}
+          </span>
         </MenuHead>
       )}
       <MenuLine />
@@ -220,7 +234,11 @@ function Account() {
       <MenuLine />
       <MenuHead>{t("shell.account.language")}</MenuHead>
       {(Object.keys(LANGUAGES) as Language[]).map((language) => (
-        <MenuItem key={language} hint={i18n.language === language && chosen} onSelect={() => void speak(language)}>
+        <MenuItem
+          key={language}
+          hint={i18n.language === language && chosen}
+          onSelect={() => void speak(language)}
+        >
           <span lang={language}>{LANGUAGES[language]}</span>
         </MenuItem>
       ))}

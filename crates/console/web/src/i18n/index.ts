@@ -40,6 +40,7 @@ export async function startLanguage(): Promise<i18n> {
     fallbackLng: false,
     interpolation: { escapeValue: false },
     returnNull: false,
+    showSupportNotice: false,
   });
   await speak(firstLanguage(navigator.languages, recall("language")));
   return i18next;

@@ -24,19 +24,12 @@ export function bytes(value: number, language: string): string {
   return `${number(amount, language, unit === 0 || amount >= 100 ? 0 : 1)} ${UNITS[unit]}`;
 }
 
-const LOCAL: Intl.DateTimeFormatOptions = {
-  year: "numeric",
-  month: "2-digit",
-  day: "2-digit",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-};
-
-/** Date and time in the local zone. */
-export function localTime(ms: number, language: string): string {
-  return new Intl.DateTimeFormat(language, LOCAL).format(ms);
+/** Date and time in the local zone, as ISO 8601 writes them: the same in every language. */
+export function localTime(ms: number): string {
+  const at = new Date(ms);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /** The same instant in UTC, with milliseconds, as in logs. */
@@ -46,7 +39,12 @@ export function utcTime(ms: number): string {
 
 /** Time of day in the local zone, for the axis of a chart. */
 export function clock(ms: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms);
+  return new Intl.DateTimeFormat(language, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  }).format(ms);
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -77,7 +75,10 @@ export function duration(seconds: number, language: string): string {
     rest -= count * size;
     parts.push(new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(count));
   }
-  return parts.join(" ") || new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short" }).format(0);
+  return (
+    parts.join(" ") ||
+    new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short" }).format(0)
+  );
 }
 
 /** A long id, shortened in the middle; short ones stay whole. */
@@ -87,7 +88,7 @@ export function shortId(id: string, head = 8, tail = 6): string {
 
 /** The organisation of a client id. */
 export function orgOf(client: string): string {
-  return client.slice(0, client.indexOf(".")) || client;
+  return client.split(".")[0] ?? client;
 }
 
 /** Hexadecimal to bytes; none when it isn't hexadecimal. */

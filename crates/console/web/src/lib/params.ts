@@ -10,7 +10,9 @@ export function text(raw: Raw, name: string): string | undefined {
 
 export function count(raw: Raw, name: string): number | undefined {
   const value = Number(raw[name]);
-  return raw[name] !== undefined && raw[name] !== "" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  return raw[name] !== undefined && raw[name] !== "" && Number.isSafeInteger(value) && value >= 0
+    ? value
+    : undefined;
 }
 
 export function oneOf<T extends string>(raw: Raw, name: string, values: readonly T[]): T | undefined {
@@ -18,6 +20,6 @@ export function oneOf<T extends string>(raw: Raw, name: string, values: readonly
 }
 
 /** Without what is undefined, so that addresses stay short. */
-export function tidy<T extends object>(values: T): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+export function tidy<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -21,7 +21,12 @@ export function ClientField(props: {
   const query = useQuery({
     queryKey: ["devices", "offered", search, props.role],
     queryFn: ({ signal }) =>
-      ok(api.GET("/api/devices", { params: { query: { search, role: props.role, status: "live", limit: OFFERED } }, signal })),
+      ok(
+        api.GET("/api/devices", {
+          params: { query: { search, role: props.role, status: "live", limit: OFFERED } },
+          signal,
+        }),
+      ),
     placeholderData: keepPreviousData,
   });
   const clients = (query.data?.items ?? []).filter((row) => row.role === "device" || row.role === "user");

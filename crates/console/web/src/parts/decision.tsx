@@ -33,7 +33,11 @@ const STOPS_AT: Record<string, Step> = {
 };
 
 /** The steps of a decision in their order, each with how it came out. */
-export function stepsOf(reason: Pick<Reason, "name" | "allowed">, action: Action, topic: string | undefined): [Step, StepState][] {
+export function stepsOf(
+  reason: Pick<Reason, "name" | "allowed">,
+  action: Action,
+  topic: string | undefined,
+): [Step, StepState][] {
   const wild = action === "subscribe" && /[#+]/.test(topic ?? "");
   const about: Step[] = action === "connect" ? [] : wild ? ["filter"] : ["topic", "right"];
   const steps: Step[] = ["client", "certificate", "role", ...about];
@@ -47,7 +51,8 @@ export function stepsOf(reason: Pick<Reason, "name" | "allowed">, action: Action
 /** A reason in the page's language. */
 export function useReason() {
   const { t } = useTranslation();
-  return (reason: Pick<Reason, "name" | "text">): string => String(t(`reasons.${reason.name}` as never, { defaultValue: reason.text } as never));
+  return (reason: Pick<Reason, "name" | "text">): string =>
+    String(t(`reasons.${reason.name}` as never, { defaultValue: reason.text } as never));
 }
 
 const ICONS: Record<StepState, ReactNode> = {
@@ -72,7 +77,12 @@ export function DecisionView({ decision, client, action, topic, offers }: Decisi
   const parts = { client: <ClientLink client={client} />, topic: topic && <TopicLink topic={topic} /> };
   return (
     <div className="flex flex-col gap-4">
-      <div className={cx("rounded-lg border px-4 py-3", allowed ? "border-bamboo-solid/40 bg-bamboo-soft" : "border-cinnabar-solid/45 bg-cinnabar-soft")}>
+      <div
+        className={cx(
+          "rounded-lg border px-4 py-3",
+          allowed ? "border-bamboo-solid/40 bg-bamboo-soft" : "border-cinnabar-solid/45 bg-cinnabar-soft",
+        )}
+      >
         <div className="mb-1 flex flex-wrap items-center gap-2">
           <Badge tone={allowed ? "good" : "bad"} icon className="bg-surface">
             {t(allowed ? "rights.allowed" : "rights.denied")}
@@ -83,7 +93,10 @@ export function DecisionView({ decision, client, action, topic, offers }: Decisi
         </div>
         <p className="text-[1.02rem] font-medium">{reason(decision.reason)}</p>
         <p className="mt-0.5 text-[0.9rem] text-ink-2">
-          <Sentence text={t("rights.decidedAt")} parts={{ height: <HeightLink height={decision.height} /> }} />
+          <Sentence
+            text={t("rights.decidedAt")}
+            parts={{ height: <HeightLink height={decision.height} /> }}
+          />
         </p>
       </div>
       {offers && !allowed && <Offers {...{ decision, client, action, topic }} />}
@@ -116,7 +129,11 @@ export function DecisionView({ decision, client, action, topic, offers }: Decisi
               <Id
                 id={key}
                 to={
-                  <Link to="/ledger" search={{ tab: "state", key }} className="break-all text-indigo hover:underline">
+                  <Link
+                    to="/ledger"
+                    search={{ tab: "state", key }}
+                    className="break-all link"
+                  >
                     {key.length > 44 ? `${key.slice(0, 42)}…` : key}
                   </Link>
                 }

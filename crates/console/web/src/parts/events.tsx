@@ -5,7 +5,16 @@ import { Link } from "@tanstack/react-router";
 import type { TFunction } from "i18next";
 import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { type Action, type Answer, askLedger, type ConnectionEvent, type Decision, flat, type Kind, ledgerPages } from "@/api/ledger";
+import {
+  type Action,
+  type Answer,
+  askLedger,
+  type ConnectionEvent,
+  type Decision,
+  flat,
+  type Kind,
+  ledgerPages,
+} from "@/api/ledger";
 import { Button, buttonClass } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Facts } from "@/ui/panel";
@@ -101,12 +110,20 @@ function useColumns(t: TFunction, clients: boolean): Column<ConnectionEvent>[] {
         id: "what",
         header: t("audit.column.what"),
         meta: { width: "minmax(9.5rem, 1fr)" },
-        cell: ({ row }) => <KindBadge kind={row.original.event.kind} />,
+        cell: ({ row }) => (
+          <>
+            <KindBadge kind={row.original.event.kind} />
+            <span className="block sm:hidden">
+              {clients && <ClientLink client={row.original.event.client} />}
+              <About record={row.original} />
+            </span>
+          </>
+        ),
       },
       clients && {
         id: "client",
         header: t("audit.column.client"),
-        meta: { width: "minmax(9rem, 1.2fr)", from: 500 },
+        meta: { width: "minmax(9rem, 1.2fr)", from: 560 },
         cell: ({ row }) => <ClientLink client={row.original.event.client} />,
       },
       {
@@ -155,7 +172,12 @@ const REFUSED_ACTIONS: Partial<Record<Kind, Action>> = {
 export function EventSheet({ record, close }: { record: ConnectionEvent | undefined; close: () => void }) {
   const { t } = useTranslation();
   return (
-    <Dialog open={record !== undefined} onOpenChange={(open) => !open && close()} title={t("audit.event")} side>
+    <Dialog
+      open={record !== undefined}
+      onOpenChange={(open) => !open && close()}
+      title={t("audit.event")}
+      side
+    >
       {record && <EventView record={record} />}
     </Dialog>
   );
@@ -178,8 +200,14 @@ function EventView({ record }: { record: ConnectionEvent }) {
         items={[
           [t("audit.time"), <Time key="t" ms={event.time_ms} />],
           event.topic ? [t("words.act.topic"), <TopicLink key="p" topic={event.topic} />] : null,
-          [t("audit.address"), <span key="a" className="id-text break-all">{`${event.address}:${event.port}`}</span>],
-          [t("audit.protocol"), event.protocol_version === 5 ? "MQTT 5.0" : `MQTT 3.1.1 (${event.protocol_version})`],
+          [
+            t("audit.address"),
+            <span key="a" className="id-text break-all">{`${event.address}:${event.port}`}</span>,
+          ],
+          [
+            t("audit.protocol"),
+            event.protocol_version === 5 ? "MQTT 5.0" : `MQTT 3.1.1 (${event.protocol_version})`,
+          ],
           [t("audit.keepAlive"), t("audit.seconds", { count: event.keep_alive_s })],
           [t("audit.cleanStart"), t(event.clean_start ? "ui.yes" : "ui.no")],
           event.properties.length > 0 && [
@@ -192,7 +220,10 @@ function EventView({ record }: { record: ConnectionEvent }) {
               ))}
             </ul>,
           ],
-          [t("audit.decidedBy"), event.height > 0 ? <HeightLink key="h" height={event.height} /> : t("ui.none")],
+          [
+            t("audit.decidedBy"),
+            event.height > 0 ? <HeightLink key="h" height={event.height} /> : t("ui.none"),
+          ],
           event.grant
             ? [
                 t("audit.grant"),
@@ -200,7 +231,11 @@ function EventView({ record }: { record: ConnectionEvent }) {
                   key="g"
                   id={event.grant}
                   to={
-                    <Link to="/ledger" search={{ tab: "state", key: event.grant }} className="text-indigo hover:underline">
+                    <Link
+                      to="/ledger"
+                      search={{ tab: "state", key: event.grant }}
+                      className="link"
+                    >
                       {event.grant.slice(0, 16)}…
                     </Link>
                   }
@@ -213,7 +248,12 @@ function EventView({ record }: { record: ConnectionEvent }) {
       />
       {action && event.height > 0 && <Explained record={record} action={action} />}
       <div>
-        <Link to="/devices/$client" params={{ client: event.client }} search={{ tab: "connections" }} className={buttonClass("secondary")}>
+        <Link
+          to="/devices/$client"
+          params={{ client: event.client }}
+          search={{ tab: "connections" }}
+          className={buttonClass("secondary")}
+        >
           {t("audit.page", { client: event.client })}
         </Link>
       </div>
@@ -233,21 +273,40 @@ function Explained({ record: { event }, action }: { record: ConnectionEvent; act
       <h3 className="mb-1 font-semibold">{t("audit.explain")}</h3>
       <p className="mb-3 text-[0.9rem] text-ink-3">{t("audit.explainText")}</p>
       <Loaded query={then} lines={4} small>
-        {(decision) => <DecisionView decision={decision} client={event.client} action={action} topic={asked.topic} offers={!changed} />}
+        {(decision) => (
+          <DecisionView
+            decision={decision}
+            client={event.client}
+            action={action}
+            topic={asked.topic}
+            offers={!changed}
+          />
+        )}
       </Loaded>
       {changed && now.data && (
         <div className="mt-5">
           <h3 className="mb-2 font-semibold">{t("audit.explainNow")}</h3>
-          <DecisionView decision={now.data} client={event.client} action={action} topic={asked.topic} offers />
+          <DecisionView
+            decision={now.data}
+            client={event.client}
+            action={action}
+            topic={asked.topic}
+            offers
+          />
         </div>
       )}
-      {then.data && now.data && !changed && <p className="mt-3 text-[0.9rem] text-ink-3">{t("audit.same")}</p>}
+      {then.data && now.data && !changed && (
+        <p className="mt-3 text-[0.9rem] text-ink-3">{t("audit.same")}</p>
+      )}
     </section>
   );
 }
 
 /** A decision, now or by the state of an earlier height. */
-export function useExplain(asked: { client: string; action: Action; topic?: string; at?: number }, enabled = true) {
+export function useExplain(
+  asked: { client: string; action: Action; topic?: string; at?: number },
+  enabled = true,
+) {
   return useQuery({
     queryKey: ["ledger", "explain", asked],
     queryFn: async ({ signal }) => (await askLedger<Answer<Decision>>("explain", asked, signal)).value,

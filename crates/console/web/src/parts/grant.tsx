@@ -16,7 +16,11 @@ export function TermsLine({ terms }: { terms: Terms }) {
     <span className="inline-flex flex-wrap items-center gap-x-2 gap-y-0.5">
       <RightsList rights={terms.rights} />
       <span className="text-[0.9rem] text-ink-2">
-        {expires_s ? <Sentence text={t("rights.terms.until")} parts={time(expires_s)} /> : t("rights.terms.forever")}
+        {expires_s ? (
+          <Sentence text={t("rights.terms.until")} parts={time(expires_s)} />
+        ) : (
+          t("rights.terms.forever")
+        )}
       </span>
       {from_s && (
         <span className="text-[0.9rem] text-ink-2">
@@ -37,7 +41,11 @@ export function TermsLine({ terms }: { terms: Terms }) {
   );
 }
 
-const TONES: Record<ReturnType<typeof grantStands>, Tone> = { live: "good", revoked: "bad", expired: "doubt" };
+const TONES: Record<ReturnType<typeof grantStands>, Tone> = {
+  live: "good",
+  revoked: "bad",
+  expired: "doubt",
+};
 
 /** Whether a grant is in force, and since when it isn't. */
 export function GrantState({ grant }: { grant: Grant }) {

@@ -5,8 +5,8 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import * as format from "@/lib/format";
-import { Badge } from "@/ui/status";
 import { CodeText } from "@/ui/states";
+import { Badge } from "@/ui/status";
 import { ClientLink, Id, TopicLink } from "@/ui/value";
 import { RightsList, useWord } from "./badges";
 import { type Parts, Sentence } from "./sentence";
@@ -67,12 +67,15 @@ function useParts(call: string, fields: Fields): Parts {
   const word = useWord();
   const named = (names: string[], show: (name: string) => ReactNode) =>
     names.length > 0 && <Names names={names} show={show} />;
-  const known = (name: string, show: (id: string) => ReactNode) => textOf(fields[name]) && show(textOf(fields[name]));
+  const known = (name: string, show: (id: string) => ReactNode) =>
+    textOf(fields[name]) && show(textOf(fields[name]));
   const certificate = fieldsOf(fields.certificate);
   const terms = fieldsOf(fields.terms);
   const rights = fields.rights ?? terms.rights;
   const lists = ["packages", "events", "enrolments", "evaluations", "retrievals", "clients"] as const;
-  const [packages, events, enrolments, evaluations, retrievals, clients] = lists.map((name) => listOf(fields[name]));
+  const [packages, events, enrolments, evaluations, retrievals, clients] = lists.map((name) =>
+    listOf(fields[name]),
+  );
   const amount = (name: "packages" | "events" | "enrolments" | "evaluations") =>
     Array.isArray(fields[name]) && t(`ledger.amount.${name}`, { count: (fields[name] as unknown[]).length });
   const about = [...(events ?? []), ...(enrolments ?? []), ...(clients ?? [])];
@@ -80,7 +83,9 @@ function useParts(call: string, fields: Fields): Parts {
   return {
     client: textOf(certificate.client) && client(textOf(certificate.client)),
     role: word("role", textOf(certificate.role) || textOf(fields.role)),
-    enrolment: textOf(fieldsOf(fields.enrolment).enrolment) && <Id id={textOf(fieldsOf(fields.enrolment).enrolment)} />,
+    enrolment: textOf(fieldsOf(fields.enrolment).enrolment) && (
+      <Id id={textOf(fieldsOf(fields.enrolment).enrolment)} />
+    ),
     certificate: known("certificate", (id) => <Id id={id} />),
     authorisation: known("authorisation", (id) => <Id id={id} />),
     key: known("key", (id) => <Id id={id} />),
@@ -95,14 +100,18 @@ function useParts(call: string, fields: Fields): Parts {
     to: known("to", client),
     rights: Array.isArray(rights) && <RightsList rights={rights as string[]} />,
     parameters: textOf(fieldsOf(fields.key).parameters),
-    validity: typeof template.validity_max_s === "number" && format.duration(template.validity_max_s, i18n.language),
+    validity:
+      typeof template.validity_max_s === "number" && format.duration(template.validity_max_s, i18n.language),
     packages: amount("packages"),
     events: amount("events"),
     enrolments: amount("enrolments"),
     evaluations: amount("evaluations"),
     topics: named(distinct(packages ?? [], "topic"), topic),
     readers: named(distinct(retrievals ?? [], "reader"), client),
-    clients: named(call === "log-evaluations" ? distinct(evaluations ?? [], "requester") : distinct(about, "client"), client),
+    clients: named(
+      call === "log-evaluations" ? distinct(evaluations ?? [], "requester") : distinct(about, "client"),
+      client,
+    ),
   };
 }
 
@@ -153,7 +162,11 @@ export function TransactionLine({ view }: { view: View }) {
         <Id
           id={view.id}
           to={
-            <Link to="/ledger/transactions/$id" params={{ id: view.id }} className="text-indigo hover:underline">
+            <Link
+              to="/ledger/transactions/$id"
+              params={{ id: view.id }}
+              className="link"
+            >
               {format.shortId(view.id, 6, 4)}
             </Link>
           }

@@ -64,14 +64,32 @@ export default function Chart({ label, times, series, height = 180, say }: Chart
         legend: { show: false },
         scales: { y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.15)] } },
         axes: [
-          { ...axis, grid: { show: false }, space: 90, values: (_, at) => at.map((s) => format.clock(s * 1000, i18n.language)) },
-          { ...axis, grid, size: 52, space: 36, values: (_, at) => at.map((value) => format.rate(value, i18n.language)) },
+          {
+            ...axis,
+            grid: { show: false },
+            size: 26,
+            space: 90,
+            values: (_, at) => at.map((s) => format.clock(s * 1000, i18n.language)),
+          },
+          {
+            ...axis,
+            grid,
+            size: 52,
+            space: 36,
+            values: (_, at) => at.map((value) => format.rate(value, i18n.language)),
+          },
         ],
         series: [
           {},
           ...series.map((one) => {
             const stroke = colour(one.colour);
-            return { label: one.name, stroke, width: 1.75, fill: series.length === 1 ? faded(stroke) : undefined, points: { show: false } };
+            return {
+              label: one.name,
+              stroke,
+              width: 1.75,
+              fill: series.length === 1 ? faded(stroke) : undefined,
+              points: { show: false },
+            };
           }),
         ],
         hooks: { setCursor: [(self) => readOut(self, element, words.current, i18n.language)] },

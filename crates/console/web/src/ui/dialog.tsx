@@ -25,6 +25,14 @@ export function Dialog({ open, onOpenChange, title, lead, side, wide, footer, ch
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/45" />
         <Radix.Content
           {...(lead ? {} : { "aria-describedby": undefined })}
+          onOpenAutoFocus={(event) => {
+            // What is to be typed comes first, not the button that closes.
+            const body = (event.currentTarget as HTMLElement).querySelector("[data-body]");
+            const first = body?.querySelector<HTMLElement>("input, textarea, select, button");
+            if (!first) return;
+            event.preventDefault();
+            first.focus();
+          }}
           className={cx(
             "fixed z-40 flex flex-col bg-surface shadow-raised outline-none animate-rise",
             side
@@ -38,7 +46,9 @@ export function Dialog({ open, onOpenChange, title, lead, side, wide, footer, ch
           <div className="flex items-start gap-3 border-b border-line px-5 py-3.5">
             <div className="min-w-0 flex-1">
               <Radix.Title className="text-[1.12rem] leading-snug font-semibold">{title}</Radix.Title>
-              {lead && <Radix.Description className="mt-0.5 text-[0.95rem] text-ink-2">{lead}</Radix.Description>}
+              {lead && (
+                <Radix.Description className="mt-0.5 text-[0.95rem] text-ink-2">{lead}</Radix.Description>
+              )}
             </div>
             <Radix.Close asChild>
               <IconButton name={t("ui.close")} className="-me-2 -mt-1">
@@ -46,7 +56,9 @@ export function Dialog({ open, onOpenChange, title, lead, side, wide, footer, ch
               </IconButton>
             </Radix.Close>
           </div>
-          <div className="min-h-0 flex-1 overflow-y-auto px-5 py-4">{children}</div>
+          <div data-body className="min-h-0 flex-1 overflow-y-auto px-5 py-4">
+            {children}
+          </div>
           {footer && (
             <div className="flex flex-wrap justify-end gap-2 border-t border-line px-5 py-3">{footer}</div>
           )}

@@ -1,7 +1,13 @@
 // What is typed and chosen. A field has a name that is seen, perhaps a hint, and its error beside it.
 import { Check, ChevronDown } from "lucide-react";
-import { Checkbox as RadixCheckbox, Select as RadixSelect, ToggleGroup } from "radix-ui";
-import { type InputHTMLAttributes, type ReactNode, type Ref, type TextareaHTMLAttributes, useId } from "react";
+import { Checkbox as RadixCheckbox, ToggleGroup } from "radix-ui";
+import {
+  type InputHTMLAttributes,
+  type ReactNode,
+  type Ref,
+  type TextareaHTMLAttributes,
+  useId,
+} from "react";
 import { cx } from "@/lib/cx";
 
 const BOX =
@@ -17,7 +23,10 @@ interface Labelled {
 function Frame(props: Labelled & { id: string; className?: string; children: ReactNode }) {
   return (
     <div className={cx("min-w-0", props.className)}>
-      <label htmlFor={props.id} className={props.hideLabel ? "sr-only" : "mb-1 block text-[0.92rem] font-medium"}>
+      <label
+        htmlFor={props.id}
+        className={props.hideLabel ? "sr-only" : "mb-1 block text-[0.92rem] font-medium"}
+      >
         {props.label}
       </label>
       {props.children}
@@ -49,7 +58,8 @@ export function TextField({
   mono,
   icon,
   ...input
-}: Labelled & InputHTMLAttributes<HTMLInputElement> & { mono?: boolean; icon?: ReactNode; ref?: Ref<HTMLInputElement> }) {
+}: Labelled &
+  InputHTMLAttributes<HTMLInputElement> & { mono?: boolean; icon?: ReactNode; ref?: Ref<HTMLInputElement> }) {
   const id = useId();
   const labelled = { label, hint, error, hideLabel };
   return (
@@ -66,7 +76,7 @@ export function TextField({
           spellCheck={false}
           {...described(id, labelled)}
           {...input}
-          className={cx(BOX, "h-9 px-2.5", mono && "id-text", icon && "ps-8")}
+          className={cx(BOX, "h-9 px-2.5", mono && "id-text", Boolean(icon) && "ps-8")}
         />
       </div>
     </Frame>
@@ -100,12 +110,10 @@ export function TextArea({
 
 export interface Option<T extends string> {
   value: T;
-  text: ReactNode;
+  text: string;
 }
 
-/** Radix refuses the empty string as a value, so 'any' stands for it inside. */
-const ANY = "\u0000any";
-
+/** One of several. The browser's own: it works by touch, by keyboard and with every reader. */
 export function SelectField<T extends string>(
   props: Labelled & {
     value: T;
@@ -118,44 +126,26 @@ export function SelectField<T extends string>(
   const id = useId();
   return (
     <Frame {...props} id={id}>
-      <RadixSelect.Root
-        value={props.value || ANY}
-        onValueChange={(value) => props.onChange((value === ANY ? "" : value) as T)}
-        disabled={props.disabled}
-      >
-        <RadixSelect.Trigger
+      <div className="relative">
+        <select
           id={id}
+          value={props.value}
+          disabled={props.disabled}
+          onChange={(event) => props.onChange(event.target.value as T)}
           {...described(id, props)}
-          className={cx(BOX, "inline-flex h-9 items-center justify-between gap-2 px-2.5 text-start")}
+          className={cx(BOX, "h-9 appearance-none truncate ps-2.5 pe-8")}
         >
-          <span className="truncate">
-            <RadixSelect.Value />
-          </span>
-          <ChevronDown className="size-4 shrink-0 text-ink-3" aria-hidden />
-        </RadixSelect.Trigger>
-        <RadixSelect.Portal>
-          <RadixSelect.Content
-            position="popper"
-            sideOffset={4}
-            className="z-50 max-h-[min(24rem,var(--radix-select-content-available-height))] min-w-[var(--radix-select-trigger-width)] overflow-hidden rounded-lg border border-line bg-raised shadow-raised animate-rise"
-          >
-            <RadixSelect.Viewport className="p-1">
-              {props.options.map(({ value, text }) => (
-                <RadixSelect.Item
-                  key={value}
-                  value={value || ANY}
-                  className="flex items-center gap-2 rounded-md py-1.5 ps-7 pe-3 text-[0.95rem] outline-none data-[highlighted]:bg-indigo-soft relative cursor-default"
-                >
-                  <RadixSelect.ItemIndicator className="absolute start-2">
-                    <Check className="size-3.5" aria-hidden />
-                  </RadixSelect.ItemIndicator>
-                  <RadixSelect.ItemText>{text}</RadixSelect.ItemText>
-                </RadixSelect.Item>
-              ))}
-            </RadixSelect.Viewport>
-          </RadixSelect.Content>
-        </RadixSelect.Portal>
-      </RadixSelect.Root>
+          {props.options.map(({ value, text }) => (
+            <option key={value} value={value} className="bg-raised">
+              {text}
+            </option>
+          ))}
+        </select>
+        <ChevronDown
+          className="pointer-events-none absolute inset-y-0 end-2.5 my-auto size-4 text-ink-3"
+          aria-hidden
+        />
+      </div>
     </Frame>
   );
 }

@@ -34,7 +34,7 @@ export function FileField(props: {
         className={cx(
           "relative flex h-9 items-center gap-2 rounded-md border border-dashed border-edge bg-surface px-2.5 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-indigo",
           over && "border-indigo bg-indigo-soft",
-          props.error && "border-cinnabar-solid",
+          Boolean(props.error) && "border-cinnabar-solid",
         )}
       >
         <FileUp className="size-4 shrink-0 text-ink-3" aria-hidden />

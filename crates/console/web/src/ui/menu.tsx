@@ -21,7 +21,13 @@ export function Menu({ trigger, children }: { trigger: ReactNode; children: Reac
   );
 }
 
-export function MenuItem(props: { onSelect: () => void; icon?: ReactNode; danger?: boolean; children: ReactNode; hint?: ReactNode }) {
+export function MenuItem(props: {
+  onSelect: () => void;
+  icon?: ReactNode;
+  danger?: boolean;
+  children: ReactNode;
+  hint?: ReactNode;
+}) {
   return (
     <DropdownMenu.Item
       onSelect={props.onSelect}
@@ -38,7 +44,9 @@ export function MenuItem(props: { onSelect: () => void; icon?: ReactNode; danger
 }
 
 export function MenuHead({ children }: { children: ReactNode }) {
-  return <DropdownMenu.Label className="px-2.5 py-1.5 text-[0.88rem] text-ink-3">{children}</DropdownMenu.Label>;
+  return (
+    <DropdownMenu.Label className="px-2.5 py-1.5 text-[0.88rem] text-ink-3">{children}</DropdownMenu.Label>
+  );
 }
 
 export function MenuLine() {

@@ -2,12 +2,19 @@
 import type { ReactNode } from "react";
 import { cx } from "@/lib/cx";
 
-export function PageHead(props: { title: ReactNode; lead?: ReactNode; actions?: ReactNode; above?: ReactNode }) {
+export function PageHead(props: {
+  title: ReactNode;
+  lead?: ReactNode;
+  actions?: ReactNode;
+  above?: ReactNode;
+}) {
   return (
     <header className="mb-5 flex flex-wrap items-start gap-x-6 gap-y-3">
       <div className="min-w-0 flex-1 basis-72">
         {props.above && <div className="mb-1 text-[0.9rem] text-ink-3">{props.above}</div>}
-        <h1 className="text-[1.6rem] leading-tight font-semibold tracking-[-0.012em] break-words">{props.title}</h1>
+        <h1 className="text-[1.6rem] leading-tight font-semibold tracking-[-0.012em] break-words">
+          {props.title}
+        </h1>
         {props.lead && <p className="mt-1 max-w-[72ch] text-ink-2">{props.lead}</p>}
       </div>
       {props.actions && <div className="flex flex-wrap items-center gap-2">{props.actions}</div>}
@@ -64,7 +71,9 @@ export function Figure(props: { name: ReactNode; value: ReactNode; unit?: ReactN
       <div className="label-caps">{props.name}</div>
       <div className="mt-0.5 text-[1.65rem] leading-tight font-semibold tracking-[-0.015em]">
         {props.value}
-        {props.unit && <span className="ms-1 text-[0.95rem] font-normal tracking-normal text-ink-3">{props.unit}</span>}
+        {props.unit && (
+          <span className="ms-1 text-[0.95rem] font-normal tracking-normal text-ink-3">{props.unit}</span>
+        )}
       </div>
       {props.note && <div className="mt-0.5 text-[0.87rem] text-ink-3">{props.note}</div>}
     </div>

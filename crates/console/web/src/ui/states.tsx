@@ -8,7 +8,13 @@ import { Button } from "./button";
 import { Note } from "./status";
 import { Code } from "./value";
 
-export function Empty(props: { icon: LucideIcon; title: ReactNode; children?: ReactNode; actions?: ReactNode; small?: boolean }) {
+export function Empty(props: {
+  icon: LucideIcon;
+  title: ReactNode;
+  children?: ReactNode;
+  actions?: ReactNode;
+  small?: boolean;
+}) {
   return (
     <div className={cx("flex flex-col items-center px-5 text-center", props.small ? "py-8" : "py-14")}>
       <div className="mb-3 flex size-11 items-center justify-center rounded-full bg-sunken text-ink-3">
@@ -96,7 +102,10 @@ export function Loading({ lines = 5 }: { lines?: number }) {
     <div role="status" className="flex flex-col gap-3 p-4">
       <span className="sr-only">{t("ui.loading")}</span>
       {Array.from({ length: lines }, (_, line) => (
-        <Skeleton key={line} className={cx("h-5", line % 3 === 1 ? "w-4/5" : line % 3 === 2 ? "w-3/5" : "w-full")} />
+        <Skeleton
+          key={line}
+          className={cx("h-5", line % 3 === 1 ? "w-4/5" : line % 3 === 2 ? "w-3/5" : "w-full")}
+        />
       ))}
     </div>
   );
@@ -109,7 +118,12 @@ interface Asked<T> {
 }
 
 /** A query's answer when it is there; what was there before stays while a new one fails. */
-export function Loaded<T>(props: { query: Asked<T>; lines?: number; small?: boolean; children: (data: T) => ReactNode }) {
+export function Loaded<T>(props: {
+  query: Asked<T>;
+  lines?: number;
+  small?: boolean;
+  children: (data: T) => ReactNode;
+}) {
   const { data, error, refetch } = props.query;
   if (data !== undefined) return props.children(data);
   if (error) return <Failed error={error} retry={() => void refetch()} small={props.small} />;

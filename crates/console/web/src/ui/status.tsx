@@ -47,7 +47,12 @@ const DOTS: Record<Tone, string> = {
 };
 
 export function Dot({ tone, live }: { tone: Tone; live?: boolean }) {
-  return <span aria-hidden className={cx("inline-block size-2 shrink-0 rounded-full", DOTS[tone], live && "animate-breathe")} />;
+  return (
+    <span
+      aria-hidden
+      className={cx("inline-block size-2 shrink-0 rounded-full", DOTS[tone], live && "animate-breathe")}
+    />
+  );
 }
 
 const NOTES: Record<Tone, string> = {
@@ -67,11 +72,20 @@ const NOTE_ICON: Record<Tone, string> = {
 };
 
 /** A remark that stays on the page. */
-export function Note(props: { tone?: Tone; title?: ReactNode; children?: ReactNode; actions?: ReactNode; role?: "alert" | "status" }) {
+export function Note(props: {
+  tone?: Tone;
+  title?: ReactNode;
+  children?: ReactNode;
+  actions?: ReactNode;
+  role?: "alert" | "status";
+}) {
   const tone = props.tone ?? "info";
   const Icon = ICONS[tone];
   return (
-    <div role={props.role} className={cx("flex flex-wrap gap-x-3 gap-y-2 rounded-lg border px-3.5 py-2.5", NOTES[tone])}>
+    <div
+      role={props.role}
+      className={cx("flex flex-wrap gap-x-3 gap-y-2 rounded-lg border px-3.5 py-2.5", NOTES[tone])}
+    >
       <Icon className={cx("mt-0.5 size-[1.1rem] shrink-0", NOTE_ICON[tone])} aria-hidden />
       <div className="min-w-0 flex-1 basis-52">
         {props.title && <div className="font-medium">{props.title}</div>}

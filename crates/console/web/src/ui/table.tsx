@@ -76,7 +76,10 @@ export function DataTable<T>(props: TableProps<T>) {
   const { t } = useTranslation();
   const { ref, width, top } = useWidth();
   const [sorting, setSorting] = useState<SortingState>([]);
-  const visible = useMemo(() => columns.filter((column) => (column.meta?.from ?? 0) <= width), [columns, width]);
+  const visible = useMemo(
+    () => columns.filter((column) => (column.meta?.from ?? 0) <= width),
+    [columns, width],
+  );
   const template = visible.map((column) => column.meta?.width ?? "minmax(0, 1fr)").join(" ");
   const table = useReactTable({
     data: rows,
@@ -105,10 +108,21 @@ export function DataTable<T>(props: TableProps<T>) {
   if (rows.length === 0) return <div ref={ref}>{props.empty}</div>;
   const style = { gridTemplateColumns: template };
   return (
-    <div role="table" aria-label={props.label} aria-rowcount={(props.total ?? rows.length) + 1} className="min-w-0">
+    <div
+      role="table"
+      aria-label={props.label}
+      aria-rowcount={(props.total ?? rows.length) + 1}
+      className="min-w-0"
+    >
       <div role="rowgroup" className="sticky top-14 z-10 rounded-t-[10px] bg-surface">
         {table.getHeaderGroups().map((group) => (
-          <div key={group.id} role="row" aria-rowindex={1} className="grid gap-x-4 border-b border-line px-4" style={style}>
+          <div
+            key={group.id}
+            role="row"
+            aria-rowindex={1}
+            className="grid gap-x-4 border-b border-line px-4"
+            style={style}
+          >
             {group.headers.map((header) => {
               const { column } = header;
               const sorted = column.getIsSorted();
@@ -178,7 +192,9 @@ export function DataTable<T>(props: TableProps<T>) {
       </div>
       {props.loadingMore && <Loading lines={2} />}
       {props.total !== undefined && props.total > rows.length && !props.loadingMore && (
-        <div className="px-4 py-2 text-[0.88rem] text-ink-3">{t("ui.shownOf", { shown: rows.length, total: props.total })}</div>
+        <div className="px-4 py-2 text-[0.88rem] text-ink-3">
+          {t("ui.shownOf", { shown: rows.length, total: props.total })}
+        </div>
       )}
     </div>
   );

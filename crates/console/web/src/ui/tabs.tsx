@@ -9,7 +9,12 @@ export interface Tab<T extends string> {
   content: ReactNode;
 }
 
-export function Tabs<T extends string>(props: { value: T; onChange: (value: T) => void; tabs: Tab<T>[]; label: string }) {
+export function Tabs<T extends string>(props: {
+  value: T;
+  onChange: (value: T) => void;
+  tabs: Tab<T>[];
+  label: string;
+}) {
   return (
     <Radix.Root value={props.value} onValueChange={(value) => props.onChange(value as T)}>
       <Radix.List

@@ -56,7 +56,7 @@ export function ClientLink({ client, copy }: { client: string; copy?: boolean })
       <Link
         to="/devices/$client"
         params={{ client }}
-        className="min-w-0 font-medium break-all text-indigo hover:underline"
+        className="min-w-0 font-medium break-all link"
       >
         <span className="font-normal text-ink-3">{client.slice(0, cut)}</span>
         {client.slice(cut)}
@@ -69,7 +69,7 @@ export function ClientLink({ client, copy }: { client: string; copy?: boolean })
 /** A topic or filter, with the way to its page. */
 export function TopicLink({ topic }: { topic: string }) {
   return (
-    <Link to="/topics" search={{ topic }} className="break-all text-indigo hover:underline">
+    <Link to="/topics" search={{ topic }} className="break-all link">
       {topic}
     </Link>
   );
@@ -79,7 +79,11 @@ export function TopicLink({ topic }: { topic: string }) {
 export function HeightLink({ height }: { height: number }) {
   const { i18n } = useTranslation();
   return (
-    <Link to="/ledger/blocks/$height" params={{ height: String(height) }} className="text-indigo hover:underline">
+    <Link
+      to="/ledger/blocks/$height"
+      params={{ height: String(height) }}
+      className="link"
+    >
       {format.number(height, i18n.language)}
     </Link>
   );
@@ -87,11 +91,10 @@ export function HeightLink({ height }: { height: number }) {
 
 /** A time in the local zone; UTC on hover and focus. */
 export function Time({ ms, ago }: { ms: number; ago?: boolean }) {
-  const { i18n } = useTranslation();
   return (
     <Tip text={format.utcTime(ms)}>
       <time dateTime={new Date(ms).toISOString()} className="whitespace-nowrap">
-        {ago ? <Ago ms={ms} /> : format.localTime(ms, i18n.language)}
+        {ago ? <Ago ms={ms} /> : format.localTime(ms)}
       </time>
     </Tip>
   );

@@ -5,6 +5,7 @@ import devices from "./devices.json";
 import governance from "./governance.json";
 import ledger from "./ledger.json";
 import overview from "./overview.json";
+import proof from "./proof.json";
 import reasons from "./reasons.json";
 import records from "./records.json";
 import rights from "./rights.json";
@@ -23,6 +24,7 @@ export default {
   governance,
   ledger,
   overview,
+  proof,
   reasons,
   records,
   rights,

@@ -11,6 +11,7 @@ import { EventList } from "@/parts/events";
 import { Button } from "@/ui/button";
 import { useTyped } from "@/ui/debounced";
 import { SelectField, TextField } from "@/ui/field";
+import { Filters as FilterBar } from "@/ui/filters";
 import { Menu, MenuHead, MenuItem } from "@/ui/menu";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty } from "@/ui/states";
@@ -27,7 +28,8 @@ export interface Wanted {
 /** The address of the whole answer as a file. */
 export function exportPath(format: "csv" | "jsonl", { from, to, ...rest }: Wanted): string {
   const query = new URLSearchParams({ format });
-  for (const [name, value] of Object.entries({ ...rest, from_ms: from, to_ms: to })) if (value !== undefined) query.set(name, String(value));
+  for (const [name, value] of Object.entries({ ...rest, from_ms: from, to_ms: to }))
+    if (value !== undefined) query.set(name, String(value));
   return `/api/audit/export?${query}`;
 }
 
@@ -99,16 +101,39 @@ function Filters() {
   const [gateway, typeGateway] = useTyped(search.gateway ?? "", setGateway);
   const [address, typeAddress] = useTyped(search.address ?? "", setAddress);
   return (
-    <div className="grid grid-cols-1 gap-2.5 border-b border-line p-4 min-[480px]:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-6">
-      <TextField label={t("words.act.client")} placeholder="acme.press" value={client} onChange={(event) => typeClient(event.target.value)} />
+    <FilterBar
+      columns="sm:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-6"
+      active={Object.keys(search).length}
+      first={
+        <TextField
+          label={t("words.act.client")}
+          placeholder="acme.press"
+          value={client}
+          onChange={(event) => typeClient(event.target.value)}
+        />
+      }
+    >
       <SelectField
         label={t("audit.kindLabel")}
         value={search.kind ?? ""}
         onChange={(kind) => set({ kind: kind || undefined })}
-        options={[{ value: "", text: t("ui.any") }, ...KINDS.map((kind) => ({ value: kind as string, text: word("kind", kind) }))]}
+        options={[
+          { value: "", text: t("ui.any") },
+          ...KINDS.map((kind) => ({ value: kind as string, text: word("kind", kind) })),
+        ]}
       />
-      <TextField label={t("words.act.gateway")} placeholder="acme.gateway" value={gateway} onChange={(event) => typeGateway(event.target.value)} />
-      <TextField label={t("words.act.address")} placeholder="192.0.2.7" value={address} onChange={(event) => typeAddress(event.target.value)} />
+      <TextField
+        label={t("words.act.gateway")}
+        placeholder="acme.gateway"
+        value={gateway}
+        onChange={(event) => typeGateway(event.target.value)}
+      />
+      <TextField
+        label={t("words.act.address")}
+        placeholder="192.0.2.7"
+        value={address}
+        onChange={(event) => typeAddress(event.target.value)}
+      />
       <TextField
         label={t("audit.from")}
         type="datetime-local"
@@ -123,6 +148,6 @@ function Filters() {
         value={search.to === undefined ? "" : toInput(search.to)}
         onChange={(event) => set({ to: fromInput(event.target.value) })}
       />
-    </div>
+    </FilterBar>
   );
 }

@@ -22,7 +22,16 @@ export function ChangeDialog(props: { client: string; change: Change | undefined
   const act = useAct(
     (change: Change) => ok(api.POST("/api/actions/certificate", { body: { client, change, reason } })),
     (_, change) => {
-      toast(t(change === "revoke" ? "devices.revoked" : change === "suspend" ? "devices.suspended" : "devices.resumed", { client }));
+      toast(
+        t(
+          change === "revoke"
+            ? "devices.revoked"
+            : change === "suspend"
+              ? "devices.suspended"
+              : "devices.resumed",
+          { client },
+        ),
+      );
       close();
     },
   );
@@ -57,7 +66,12 @@ export function ChangeDialog(props: { client: string; change: Change | undefined
         <Refused error={act.error} />
         <div className="flex justify-end gap-2">
           <Button onClick={close}>{t("ui.cancel")}</Button>
-          <Button type="submit" kind={shown === "resume" ? "primary" : "danger"} busy={act.isPending} disabled={long}>
+          <Button
+            type="submit"
+            kind={shown === "resume" ? "primary" : "danger"}
+            busy={act.isPending}
+            disabled={long}
+          >
             {t(`devices.${shown}`)}
           </Button>
         </div>

@@ -31,7 +31,9 @@ export function EnrolCodes(props: { open: boolean; onOpenChange: (open: boolean)
   const [text, setText] = useState("");
   const [file, setFile] = useState<File>();
   const [days, setDays] = useState("30");
-  const open = useAct((asked: Schemas["OpenEnrolments"]) => ok(api.POST("/api/actions/enrolments/open", { body: asked })));
+  const open = useAct((asked: Schemas["OpenEnrolments"]) =>
+    ok(api.POST("/api/actions/enrolments/open", { body: asked })),
+  );
   const { reset } = open;
   useEffect(() => {
     if (props.open) return;
@@ -50,7 +52,13 @@ export function EnrolCodes(props: { open: boolean; onOpenChange: (open: boolean)
     if (chosen) setText(await chosen.text());
   };
   return (
-    <Dialog open={props.open} onOpenChange={props.onOpenChange} title={t("devices.codes.title")} lead={open.data ? undefined : t("devices.codes.lead")} wide>
+    <Dialog
+      open={props.open}
+      onOpenChange={props.onOpenChange}
+      title={t("devices.codes.title")}
+      lead={open.data ? undefined : t("devices.codes.lead")}
+      wide
+    >
       {open.data ? (
         <Opened done={open.data} />
       ) : (
@@ -64,7 +72,12 @@ export function EnrolCodes(props: { open: boolean; onOpenChange: (open: boolean)
             onChange={(event) => setText(event.target.value)}
           />
           <div className="grid gap-4 sm:grid-cols-2">
-            <FileField label={t("devices.codes.file")} accept=".csv,text/csv,text/plain" file={file} onFile={(chosen) => void choose(chosen)} />
+            <FileField
+              label={t("devices.codes.file")}
+              accept=".csv,text/csv,text/plain"
+              file={file}
+              onFile={(chosen) => void choose(chosen)}
+            />
             <TextField
               label={t("devices.codes.days")}
               type="number"
@@ -75,7 +88,9 @@ export function EnrolCodes(props: { open: boolean; onOpenChange: (open: boolean)
             />
           </div>
           <Mistakes mistakes={read.mistakes} />
-          {many && <Note tone="bad">{t("devices.codes.tooMany", { count: read.lines.length, max: LINES_MAX })}</Note>}
+          {many && (
+            <Note tone="bad">{t("devices.codes.tooMany", { count: read.lines.length, max: LINES_MAX })}</Note>
+          )}
           <Refused error={open.error} />
           <div className="flex justify-end gap-2">
             <Button onClick={() => props.onOpenChange(false)}>{t("ui.cancel")}</Button>
@@ -85,7 +100,9 @@ export function EnrolCodes(props: { open: boolean; onOpenChange: (open: boolean)
               busy={open.isPending}
               disabled={read.lines.length === 0 || read.mistakes.length > 0 || many}
             >
-              {read.lines.length === 0 ? t("devices.codes.submitNone") : t("devices.codes.submit", { count: read.lines.length })}
+              {read.lines.length === 0
+                ? t("devices.codes.submitNone")
+                : t("devices.codes.submit", { count: read.lines.length })}
             </Button>
           </div>
         </form>
@@ -108,7 +125,9 @@ function Mistakes({ mistakes }: { mistakes: Mistake[] }) {
     <Note tone="bad" role="alert">
       <ul>
         {mistakes.slice(0, MISTAKES_MAX).map((mistake) => (
-          <li key={mistake.line}>{t("devices.codes.wrongLine", { line: mistake.line, why: why(mistake) })}</li>
+          <li key={mistake.line}>
+            {t("devices.codes.wrongLine", { line: mistake.line, why: why(mistake) })}
+          </li>
         ))}
       </ul>
     </Note>
@@ -140,7 +159,10 @@ function Opened({ done }: { done: Schemas["OpenedEnrolments"] }) {
           {done.problem.detail}
         </Note>
       )}
-      <Code label={t("devices.codes.use")} text="sealwire cert enrol --desk http://HOST:7406 --file code.txt --genesis genesis.json" />
+      <Code
+        label={t("devices.codes.use")}
+        text="sealwire cert enrol --desk http://HOST:7406 --file code.txt --genesis genesis.json"
+      />
       <div className="max-h-72 overflow-y-auto rounded-lg border border-line">
         <ul className="divide-y divide-line/70">
           {done.opened.slice(0, SHOWN_MAX).map((one) => (
@@ -164,8 +186,12 @@ function Opened({ done }: { done: Schemas["OpenedEnrolments"] }) {
 /** The enrolments that are open, with the way to close them. */
 function OpenEnrolments({ org }: { org: string }) {
   const { t } = useTranslation();
-  const query = useInfiniteQuery(ledgerPages<Enrolment>(`organisations/${part(org)}/enrolments`, { limit: 1000 }));
-  const close = useAct((id: string) => ok(api.POST("/api/actions/enrolments/close", { body: { ids: [id] } })));
+  const query = useInfiniteQuery(
+    ledgerPages<Enrolment>(`organisations/${part(org)}/enrolments`, { limit: 1000 }),
+  );
+  const close = useAct((id: string) =>
+    ok(api.POST("/api/actions/enrolments/close", { body: { ids: [id] } })),
+  );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   useEffect(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
@@ -191,7 +217,11 @@ function OpenEnrolments({ org }: { org: string }) {
                   <span className="text-[0.9rem] text-ink-3">
                     {t("devices.open.expires")} <Time ms={one.enrolment.expires_s * 1000} />
                   </span>
-                  <Button small busy={close.isPending && close.variables === one.id} onClick={() => close.mutate(one.id)}>
+                  <Button
+                    small
+                    busy={close.isPending && close.variables === one.id}
+                    onClick={() => close.mutate(one.id)}
+                  >
                     {t("devices.open.close")}
                   </Button>
                 </li>

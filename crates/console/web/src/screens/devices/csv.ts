@@ -26,7 +26,8 @@ export function readLines(text: string, org: string): { lines: Line[]; mistakes:
     if (id === "" || (id === "client" && (role === "role" || role === ""))) continue;
     const line = at + 1;
     if (ID.exec(id)?.[1] !== org) mistakes.push({ line, kind: "wrongId", id });
-    else if (role && !CODE_ROLES.some((known) => known === role)) mistakes.push({ line, kind: "wrongRole", role });
+    else if (role && !CODE_ROLES.some((known) => known === role))
+      mistakes.push({ line, kind: "wrongRole", role });
     else if (seen.has(id)) mistakes.push({ line, kind: "twice", id });
     else lines.push({ client: id, role: role || "device" });
     seen.add(id);
@@ -36,5 +37,7 @@ export function readLines(text: string, org: string): { lines: Line[]; mistakes:
 
 /** The codes as a file: `client,role,code`. */
 export function codesCsv(opened: { client: string; role: string; code: string }[]): string {
-  return ["client,role,code", ...opened.map((one) => `${one.client},${one.role},${one.code}`)].join("\r\n").concat("\r\n");
+  return ["client,role,code", ...opened.map((one) => `${one.client},${one.role},${one.code}`)]
+    .join("\r\n")
+    .concat("\r\n");
 }

@@ -5,7 +5,15 @@ import { FileCheck2, ShieldQuestion, Waypoints } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
-import { flat, type GrantRecord, ledgerPages, ledgerQuery, type NamedTopic, part, type WideGrant } from "@/api/ledger";
+import {
+  flat,
+  type GrantRecord,
+  ledgerPages,
+  ledgerQuery,
+  type NamedTopic,
+  part,
+  type WideGrant,
+} from "@/api/ledger";
 import { ModeBadge } from "@/parts/badges";
 import { GrantState, TermsLine } from "@/parts/grant";
 import { Button, buttonClass } from "@/ui/button";
@@ -15,7 +23,13 @@ import { Badge } from "@/ui/status";
 import { ClientLink, HeightLink, Time, TopicLink } from "@/ui/value";
 
 /** A list whose pages are asked for by a button: short ones, in panels. */
-function Pages<T>(props: { path: string; args?: Record<string, string>; empty: ReactNode; line: (entry: T) => ReactNode; id: (entry: T) => string }) {
+function Pages<T>(props: {
+  path: string;
+  args?: Record<string, string>;
+  empty: ReactNode;
+  line: (entry: T) => ReactNode;
+  id: (entry: T) => string;
+}) {
   const { t } = useTranslation();
   const query = useInfiniteQuery(ledgerPages<T>(props.path, props.args));
   return (
@@ -172,7 +186,7 @@ export function ClientReadings({ view }: { view: Schemas["DeviceView"] }) {
           {filled.map(({ topic, mode, newest }) => (
             <li key={topic} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2.5">
               <span className="min-w-0 flex-1 basis-56">
-                <Link to="/records" search={{ topic }} className="break-all text-indigo hover:underline">
+                <Link to="/records" search={{ topic }} className="break-all link">
                   {topic}
                 </Link>
               </span>

@@ -5,6 +5,7 @@ import { CircleHelp, FlaskConical, PlugZap } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok, type Schemas } from "@/api/client";
+import { KINDS } from "@/api/ledger";
 import { Problem } from "@/api/problem";
 import { useSession } from "@/api/session";
 import { orgOf } from "@/lib/format";
@@ -12,7 +13,6 @@ import { tidy } from "@/lib/params";
 import { RoleText, StatusBadge, useWord } from "@/parts/badges";
 import { EventList } from "@/parts/events";
 import { Sentence } from "@/parts/sentence";
-import { KINDS } from "@/api/ledger";
 import { Button, buttonClass } from "@/ui/button";
 import { SelectField } from "@/ui/field";
 import { Facts, PageHead, Panel } from "@/ui/panel";
@@ -21,8 +21,8 @@ import { Note } from "@/ui/status";
 import { Tabs } from "@/ui/tabs";
 import { ClientLink, Code, Copy, HeightLink, Id, Time } from "@/ui/value";
 import { type Change, ChangeDialog } from "./change";
-import { Connection } from "./devices";
 import { ClientReadings, ClientRights, ClientTopics } from "./device-tabs";
+import { Connection } from "./devices";
 
 type View = Schemas["DeviceView"];
 
@@ -37,7 +37,8 @@ export function Device() {
     queryFn: ({ signal }) => ok(api.GET("/api/devices/{client}", { params: { path: { client } }, signal })),
     refetchInterval: EVERY_MS,
   });
-  const unknown = query.error instanceof Problem && (query.error.status === 404 || query.error.status === 400);
+  const unknown =
+    query.error instanceof Problem && (query.error.status === 404 || query.error.status === 400);
   if (unknown && !query.data)
     return (
       <Panel>
@@ -52,10 +53,18 @@ export function Device() {
         >
           {t("devices.unknownText")}
         </Empty>
-        <EventList label={t("devices.tab.connections")} path={`clients/${encodeURIComponent(client)}/events`} empty={null} />
+        <EventList
+          label={t("devices.tab.connections")}
+          path={`clients/${encodeURIComponent(client)}/events`}
+          empty={null}
+        />
       </Panel>
     );
-  return <Loaded query={query} lines={8}>{(view) => <Page view={view} />}</Loaded>;
+  return (
+    <Loaded query={query} lines={8}>
+      {(view) => <Page view={view} />}
+    </Loaded>
+  );
 }
 
 function Page({ view }: { view: View }) {
@@ -90,15 +99,25 @@ function Page({ view }: { view: View }) {
       <Tabs
         label={t("devices.parts")}
         value={search.tab ?? "about"}
-        onChange={(tab) => void navigate({ search: tidy({ tab: tab === "about" ? undefined : tab }), replace: true })}
+        onChange={(tab) =>
+          void navigate({ search: tidy({ tab: tab === "about" ? undefined : tab }), replace: true })
+        }
         tabs={[
           { value: "about", text: t("devices.tab.about"), content: <About view={view} /> },
-          { value: "connections", text: t("devices.tab.connections"), content: <Connections client={client} /> },
+          {
+            value: "connections",
+            text: t("devices.tab.connections"),
+            content: <Connections client={client} />,
+          },
           ...(acts
             ? ([
                 { value: "topics", text: t("devices.tab.topics"), content: <ClientTopics client={client} /> },
                 { value: "rights", text: t("devices.tab.rights"), content: <ClientRights client={client} /> },
-                { value: "readings", text: t("devices.tab.readings"), content: <ClientReadings view={view} /> },
+                {
+                  value: "readings",
+                  text: t("devices.tab.readings"),
+                  content: <ClientReadings view={view} />,
+                },
               ] as const)
             : []),
         ]}
@@ -144,11 +163,18 @@ function About({ view }: { view: View }) {
     <div className="grid gap-4 xl:grid-cols-2">
       {ended && (
         <div className="xl:col-span-2">
-          <Note tone={view.status === "suspended" ? "doubt" : "bad"} title={<StatusBadge status={view.status} />}>
+          <Note
+            tone={view.status === "suspended" ? "doubt" : "bad"}
+            title={<StatusBadge status={view.status} />}
+          >
             {ended.reason && <p className="text-ink">{ended.reason}</p>}
             <Sentence
               text={t("devices.endedBy")}
-              parts={{ by: <ClientLink client={ended.by} />, height: <HeightLink height={ended.height} />, time: <Time ms={ended.time_ms} /> }}
+              parts={{
+                by: <ClientLink client={ended.by} />,
+                height: <HeightLink height={ended.height} />,
+                time: <Time ms={ended.time_ms} />,
+              }}
             />
           </Note>
         </div>
@@ -166,7 +192,10 @@ function About({ view }: { view: View }) {
               <Sentence
                 key="v"
                 text={t("devices.validityRange")}
-                parts={{ from: <Time ms={view.not_before_s * 1000} />, to: <Time ms={view.not_after_s * 1000} /> }}
+                parts={{
+                  from: <Time ms={view.not_before_s * 1000} />,
+                  to: <Time ms={view.not_after_s * 1000} />,
+                }}
               />,
             ],
             [t("devices.registeredIn"), <Time key="r" ms={view.registered_ms} />],
@@ -179,7 +208,10 @@ function About({ view }: { view: View }) {
           </div>
         </details>
         <div className="mt-4">
-          <Note tone={view.key_here ? "info" : "quiet"} title={t(view.key_here ? "devices.keyHere" : "devices.keyNotHere")}>
+          <Note
+            tone={view.key_here ? "info" : "quiet"}
+            title={t(view.key_here ? "devices.keyHere" : "devices.keyNotHere")}
+          >
             {t(view.key_here ? "devices.keyHereText" : "devices.keyNotHereText")}
           </Note>
         </div>
@@ -217,7 +249,10 @@ function ConnectionNow({ view }: { view: View }) {
     <Facts
       items={[
         [t("devices.connectedSince"), <Time key="t" ms={connection.time_ms} />],
-        [t("audit.address"), <span key="a" className="id-text break-all">{`${connection.address}:${connection.port}`}</span>],
+        [
+          t("audit.address"),
+          <span key="a" className="id-text break-all">{`${connection.address}:${connection.port}`}</span>,
+        ],
         [t("devices.protocol"), connection.protocol_version === 5 ? "MQTT 5.0" : "MQTT 3.1.1"],
         [t("devices.keepAlive"), t("audit.seconds", { count: connection.keep_alive_s })],
         [t("devices.cleanStart"), t(connection.clean_start ? "ui.yes" : "ui.no")],
@@ -248,8 +283,13 @@ function Connections({ client }: { client: string }) {
         <SelectField
           label={t("audit.kindLabel")}
           value={kind ?? ""}
-          onChange={(next) => void navigate({ search: (now) => tidy({ ...now, kind: next || undefined }), replace: true })}
-          options={[{ value: "", text: t("ui.any") }, ...KINDS.map((one) => ({ value: one as string, text: word("kind", one) }))]}
+          onChange={(next) =>
+            void navigate({ search: (now) => tidy({ ...now, kind: next || undefined }), replace: true })
+          }
+          options={[
+            { value: "", text: t("ui.any") },
+            ...KINDS.map((one) => ({ value: one as string, text: word("kind", one) })),
+          ]}
           className="max-w-64"
         />
       </div>

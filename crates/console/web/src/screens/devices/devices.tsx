@@ -13,6 +13,7 @@ import { RoleText, StatusBadge, useWord } from "@/parts/badges";
 import { Button } from "@/ui/button";
 import { useTyped } from "@/ui/debounced";
 import { SelectField, TextField } from "@/ui/field";
+import { Filters as FilterBar } from "@/ui/filters";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty, Loaded } from "@/ui/states";
 import { Dot } from "@/ui/status";
@@ -100,7 +101,11 @@ export function Devices() {
           )}
         </Loaded>
       </Panel>
-      <EnrolOne open={enrol === "one"} onOpenChange={(open) => dialog(open ? "one" : undefined)} operator={isOperator(session)} />
+      <EnrolOne
+        open={enrol === "one"}
+        onOpenChange={(open) => dialog(open ? "one" : undefined)}
+        operator={isOperator(session)}
+      />
       <EnrolCodes open={enrol === "codes"} onOpenChange={(open) => dialog(open ? "codes" : undefined)} />
     </>
   );
@@ -113,26 +118,36 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
   const search = useSearch({ from: "/inside/devices" });
   const navigate = useNavigate({ from: "/devices" });
   const set = useCallback(
-    (change: Partial<typeof search>) => void navigate({ search: (now) => tidy({ ...now, ...change }), replace: true }),
+    (change: Partial<typeof search>) =>
+      void navigate({ search: (now) => tidy({ ...now, ...change }), replace: true }),
     [navigate],
   );
-  const [typed, setTyped] = useTyped(search.search ?? "", useCallback((text: string) => set({ search: text || undefined }), [set]));
-  const any = { value: "", text: t("ui.any") };
+  const [typed, setTyped] = useTyped(
+    search.search ?? "",
+    useCallback((text: string) => set({ search: text || undefined }), [set]),
+  );
+  const any = { value: "" as const, text: t("ui.any") };
   const counted = (status: string) => {
     const count = statuses?.[status];
-    return count === undefined ? word("status", status) : `${word("status", status)} (${format.number(count, i18n.language)})`;
+    return count === undefined
+      ? word("status", status)
+      : `${word("status", status)} (${format.number(count, i18n.language)})`;
   };
   return (
-    <div className="grid grid-cols-2 gap-2.5 border-b border-line p-4 md:grid-cols-3 xl:grid-cols-[minmax(14rem,2fr)_repeat(5,minmax(8rem,1fr))]">
-      <TextField
-        label={t("devices.searchLabel")}
-        placeholder={t("devices.searchPlaceholder")}
-        icon={<Search aria-hidden />}
-        type="search"
-        value={typed}
-        onChange={(event) => setTyped(event.target.value)}
-        className="col-span-2 md:col-span-3 xl:col-span-1"
-      />
+    <FilterBar
+      columns="sm:grid-cols-2 md:grid-cols-3 xl:grid-cols-[minmax(14rem,2fr)_repeat(5,minmax(8rem,1fr))]"
+      active={Object.keys(search).filter((name) => name !== "search" && name !== "enrol").length}
+      first={
+        <TextField
+          label={t("devices.searchLabel")}
+          placeholder={t("devices.searchPlaceholder")}
+          icon={<Search aria-hidden />}
+          type="search"
+          value={typed}
+          onChange={(event) => setTyped(event.target.value)}
+        />
+      }
+    >
       <SelectField
         label={t("words.act.organisation")}
         value={search.org ?? ""}
@@ -155,7 +170,11 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
         label={t("devices.onlineFilter")}
         value={search.online ?? ""}
         onChange={(online) => set({ online: online || undefined })}
-        options={[any, { value: "yes", text: t("devices.online") }, { value: "no", text: t("devices.offline") }]}
+        options={[
+          any,
+          { value: "yes", text: t("devices.online") },
+          { value: "no", text: t("devices.offline") },
+        ]}
       />
       <SelectField
         label={t("devices.sort")}
@@ -163,7 +182,7 @@ function Filters({ statuses }: { statuses: Record<string, number> | undefined })
         onChange={(sort) => set({ sort: sort === "name" ? undefined : sort })}
         options={SORTS.map((sort) => ({ value: sort, text: t(`devices.sorts.${sort}`) }))}
       />
-    </div>
+    </FilterBar>
   );
 }
 
@@ -191,7 +210,9 @@ function List(props: { rows: Row[]; total: number; more?: () => unknown; busy: b
           <Empty
             icon={SearchX}
             title={t("devices.noMatch")}
-            actions={<Button onClick={() => void navigate({ to: "/devices", search: {} })}>{t("ui.clear")}</Button>}
+            actions={
+              <Button onClick={() => void navigate({ to: "/devices", search: {} })}>{t("ui.clear")}</Button>
+            }
           >
             {t("devices.noMatchText")}
           </Empty>
@@ -254,7 +275,10 @@ function useColumns(): Column<Row>[] {
         cell: ({ row }) =>
           row.original.last && (
             <span>
-              {word("kind", row.original.last.kind)} <span className="text-ink-3">· <Time ms={row.original.last.time_ms} ago /></span>
+              {word("kind", row.original.last.kind)}{" "}
+              <span className="text-ink-3">
+                · <Time ms={row.original.last.time_ms} ago />
+              </span>
             </span>
           ),
       },

@@ -28,7 +28,9 @@ export function EnrolOne(props: { open: boolean; onOpenChange: (open: boolean) =
   const [days, setDays] = useState(DAYS_DEFAULT);
   const [tried, setTried] = useState(false);
   const client = `${console.org}.${name || "…"}`;
-  const enrol = useAct((asked: Schemas["EnrolClient"]) => ok(api.POST("/api/actions/enrol", { body: asked })));
+  const enrol = useAct((asked: Schemas["EnrolClient"]) =>
+    ok(api.POST("/api/actions/enrol", { body: asked })),
+  );
   const { reset } = enrol;
   useEffect(() => {
     if (!props.open) return;
@@ -44,7 +46,12 @@ export function EnrolOne(props: { open: boolean; onOpenChange: (open: boolean) =
   };
   const done = enrol.data;
   return (
-    <Dialog open={props.open} onOpenChange={props.onOpenChange} title={t("devices.enrol.title")} lead={done ? undefined : t("devices.enrol.lead")}>
+    <Dialog
+      open={props.open}
+      onOpenChange={props.onOpenChange}
+      title={t("devices.enrol.title")}
+      lead={done ? undefined : t("devices.enrol.lead")}
+    >
       {done ? (
         <Enrolled done={done} device={role === "device"} another={() => reset()} />
       ) : (
@@ -98,7 +105,10 @@ function Enrolled(props: { done: Schemas["EnrolledClient"]; device: boolean; ano
       <Note tone="good" role="status" title={t("devices.enrol.done", { client })}>
         <Sentence
           text={t("devices.enrol.doneText")}
-          parts={{ height: <HeightLink height={height} />, home: <code className="id-text break-all">{home}</code> }}
+          parts={{
+            height: <HeightLink height={height} />,
+            home: <code className="id-text break-all">{home}</code>,
+          }}
         />
       </Note>
       <div>

@@ -23,7 +23,9 @@ export function Block() {
   const query = useInfiniteQuery({
     queryKey: ["block", height],
     queryFn: ({ signal, pageParam }) =>
-      ok(api.GET("/api/blocks/{height}", { params: { path: { height }, query: { from: pageParam } }, signal })),
+      ok(
+        api.GET("/api/blocks/{height}", { params: { path: { height }, query: { from: pageParam } }, signal }),
+      ),
     initialPageParam: 0,
     getNextPageParam: (last) => last.next ?? undefined,
     enabled: Number.isSafeInteger(height) && height > 0,
@@ -31,7 +33,11 @@ export function Block() {
   });
   const missing = query.error instanceof Problem && query.error.status === 404;
   const near = (to: number, icon: React.ReactNode, name: string) => (
-    <Link to="/ledger/blocks/$height" params={{ height: String(to) }} className={buttonClass("secondary", true)}>
+    <Link
+      to="/ledger/blocks/$height"
+      params={{ height: String(to) }}
+      className={buttonClass("secondary", true)}
+    >
       {icon}
       {name}
     </Link>
@@ -48,19 +54,27 @@ export function Block() {
         actions={
           <>
             {height > 1 && near(height - 1, <ChevronLeft aria-hidden />, t("ledger.previous"))}
-            {(newest === undefined || height < newest) && near(height + 1, <ChevronRight aria-hidden />, t("ledger.next"))}
+            {(newest === undefined || height < newest) &&
+              near(height + 1, <ChevronRight aria-hidden />, t("ledger.next"))}
           </>
         }
       />
       {missing ? (
         <Panel>
           <Empty icon={CircleHelp} title={t("ledger.noBlock", { height })}>
-            {newest !== undefined && t("ledger.noBlockText", { newest: format.number(newest, i18n.language) })}
+            {newest !== undefined &&
+              t("ledger.noBlockText", { newest: format.number(newest, i18n.language) })}
           </Empty>
         </Panel>
       ) : (
         <Loaded query={query} lines={8}>
-          {({ pages }) => <Content pages={pages} more={query.hasNextPage ? query.fetchNextPage : undefined} busy={query.isFetchingNextPage} />}
+          {({ pages }) => (
+            <Content
+              pages={pages}
+              more={query.hasNextPage ? query.fetchNextPage : undefined}
+              busy={query.isFetchingNextPage}
+            />
+          )}
         </Loaded>
       )}
     </>

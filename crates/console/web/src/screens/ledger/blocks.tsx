@@ -40,7 +40,13 @@ export function BlockList() {
   return (
     <Panel flush>
       <Loaded query={query} lines={12}>
-        {(data) => <List pages={data.pages} more={query.hasNextPage ? query.fetchNextPage : undefined} busy={query.isFetchingNextPage} />}
+        {(data) => (
+          <List
+            pages={data.pages}
+            more={query.hasNextPage ? query.fetchNextPage : undefined}
+            busy={query.isFetchingNextPage}
+          />
+        )}
       </Loaded>
       <span className="sr-only">{t("ledger.live")}</span>
     </Panel>
@@ -73,7 +79,10 @@ function List({ pages, more, busy }: { pages: Schemas["BlockPage"][]; more?: () 
     if (top) setShown(Number.MAX_SAFE_INTEGER);
     else setShown((now) => Math.min(now, highest));
   }, [top, highest]);
-  const rows = useMemo(() => [...newest, ...fetched].filter((row) => row.height <= shown), [newest, fetched, shown]);
+  const rows = useMemo(
+    () => [...newest, ...fetched].filter((row) => row.height <= shown),
+    [newest, fetched, shown],
+  );
   const waiting = newest.filter((row) => row.height > shown).length;
   const columns = useColumns();
   const onEnd = useCallback(() => void (!busy && more?.()), [busy, more]);
@@ -101,7 +110,9 @@ function List({ pages, more, busy }: { pages: Schemas["BlockPage"][]; more?: () 
         onEnd={onEnd}
         loadingMore={busy}
         isNew={(row) => newest.length > 0 && row.height > first}
-        onOpen={(row) => void navigate({ to: "/ledger/blocks/$height", params: { height: String(row.height) } })}
+        onOpen={(row) =>
+          void navigate({ to: "/ledger/blocks/$height", params: { height: String(row.height) } })
+        }
         empty={<Empty icon={Icon} title={t("ledger.empty")} />}
       />
     </>
@@ -120,7 +131,7 @@ function useColumns(): Column<Row>[] {
           <Link
             to="/ledger/blocks/$height"
             params={{ height: String(row.original.height) }}
-            className="font-medium text-indigo hover:underline"
+            className="font-medium link"
           >
             {format.number(row.original.height, i18n.language)}
           </Link>

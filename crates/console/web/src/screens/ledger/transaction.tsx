@@ -41,7 +41,10 @@ export function Transaction() {
               </div>
               {view.outcome && view.outcome.code !== 0 && (
                 <div className="mt-3">
-                  <Note tone="bad" title={`${t("ledger.refused")}: ${view.outcome.name} (${view.outcome.code})`}>
+                  <Note
+                    tone="bad"
+                    title={`${t("ledger.refused")}: ${view.outcome.name} (${view.outcome.code})`}
+                  >
                     <CodeText code={view.outcome.code} fallback={view.outcome.text || view.outcome.name} />
                   </Note>
                 </div>
@@ -51,7 +54,14 @@ export function Transaction() {
               <Panel title={t("ledger.transaction")} className="self-start">
                 <Facts
                   items={[
-                    [t("ledger.sender"), view.sender_client ? <ClientLink key="c" client={view.sender_client} copy /> : t("ledger.byUnknown")],
+                    [
+                      t("ledger.sender"),
+                      view.sender_client ? (
+                        <ClientLink key="c" client={view.sender_client} copy />
+                      ) : (
+                        t("ledger.byUnknown")
+                      ),
+                    ],
                     [t("ledger.senderCertificate"), <Id key="s" id={view.sender} />],
                     [t("ledger.block"), <HeightLink key="h" height={view.height} />],
                     [t("ledger.index"), <Num key="i" value={view.index} />],
@@ -62,8 +72,10 @@ export function Transaction() {
                 />
               </Panel>
               <Panel title={t("ledger.fields")} className="self-start">
-                {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-                <pre tabIndex={0} className="id-text max-h-[32rem] overflow-auto whitespace-pre-wrap break-all">
+                <pre
+                  tabIndex={0}
+                  className="id-text max-h-[32rem] overflow-auto whitespace-pre-wrap break-all"
+                >
                   {JSON.stringify(view.fields, null, 2)}
                 </pre>
               </Panel>

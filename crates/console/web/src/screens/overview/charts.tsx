@@ -28,7 +28,8 @@ export function joined(history: Sample[], live: Sample[], stepMs: number, sinceM
   for (const sample of all) {
     if (sample.time_ms < sinceMs) continue;
     const before = out.at(-1);
-    if (before && sample.time_ms - before.time_ms > HOLE_STEPS * stepMs) out.push(hole(before.time_ms + stepMs));
+    if (before && sample.time_ms - before.time_ms > HOLE_STEPS * stepMs)
+      out.push(hole(before.time_ms + stepMs));
     out.push(sample);
   }
   return out;
@@ -80,28 +81,58 @@ export function Charts() {
   const times = samples.map((sample) => sample.time_ms);
   const perSecond = (value: number) => t("overview.chart.rate", { value: format.rate(value, i18n.language) });
   const inMs = (value: number) => t("overview.chart.ms", { value: format.number(value, i18n.language) });
-  const charts: { name: "messages" | "transactions" | "logins" | "finality"; series: Series[]; say: (value: number) => string }[] = [
+  const charts: {
+    name: "messages" | "transactions" | "logins" | "finality";
+    series: Series[];
+    say: (value: number) => string;
+  }[] = [
     {
       name: "messages",
-      series: [{ name: t("overview.messages"), colour: "indigo", values: pick(samples, (one) => one.messages_per_s) }],
+      series: [
+        {
+          name: t("overview.messages"),
+          colour: "indigo",
+          values: pick(samples, (one) => one.messages_per_s),
+        },
+      ],
       say: perSecond,
     },
     {
       name: "transactions",
-      series: [{ name: t("ledger.transactions"), colour: "plum", values: pick(samples, (one) => one.transactions_per_s) }],
+      series: [
+        {
+          name: t("ledger.transactions"),
+          colour: "plum",
+          values: pick(samples, (one) => one.transactions_per_s),
+        },
+      ],
       say: perSecond,
     },
     {
       name: "logins",
       series: [
-        { name: t("overview.chart.accepted"), colour: "bamboo-solid", values: pick(samples, (one) => one.logins_per_s) },
-        { name: t("overview.chart.refused"), colour: "cinnabar-solid", values: pick(samples, (one) => one.refused_logins_per_s) },
+        {
+          name: t("overview.chart.accepted"),
+          colour: "bamboo-solid",
+          values: pick(samples, (one) => one.logins_per_s),
+        },
+        {
+          name: t("overview.chart.refused"),
+          colour: "cinnabar-solid",
+          values: pick(samples, (one) => one.refused_logins_per_s),
+        },
       ],
       say: perSecond,
     },
     {
       name: "finality",
-      series: [{ name: t("overview.chart.finality"), colour: "ochre-solid", values: pick(samples, (one) => one.finality_ms) }],
+      series: [
+        {
+          name: t("overview.chart.finality"),
+          colour: "ochre-solid",
+          values: pick(samples, (one) => one.finality_ms),
+        },
+      ],
       say: inMs,
     },
   ];
@@ -112,10 +143,13 @@ export function Charts() {
           label={t("overview.span")}
           value={span}
           onChange={setSpan}
-          options={(["minutes", "day"] as const).map((value) => ({ value, text: t(`overview.spans.${value}`) }))}
+          options={(["minutes", "day"] as const).map((value) => ({
+            value,
+            text: t(`overview.spans.${value}`),
+          }))}
         />
       </div>
-      <div className="grid gap-4 md:grid-cols-2 min-[2000px]:grid-cols-4">
+      <div className="grid gap-4 md:grid-cols-2 3xl:grid-cols-4">
         {charts.map(({ name, series, say }) => (
           <Panel key={name} title={t(`overview.chart.${name}`)} note={<Legend series={series} say={say} />}>
             {query.error && !data ? (

@@ -13,7 +13,8 @@ type Service = Schemas["ServiceView"];
 export function Consortium({ view }: { view: View }) {
   const { t } = useTranslation();
   const { console } = useSession();
-  const of = (org: string, part: Service["part"]) => view.services.find((it) => it.org === org && it.part === part);
+  const of = (org: string, part: Service["part"]) =>
+    view.services.find((it) => it.org === org && it.part === part);
   return (
     <Panel
       title={t("overview.consortium")}
@@ -48,7 +49,9 @@ function Line({ part, service }: { part: string; service: Service | undefined })
       {service ? (
         <span className="min-w-0">
           <Tip text={service.up ? service.url : `${service.url}: ${service.why}`}>
-            <span className={service.up ? "" : "text-cinnabar"}>{t(service.up ? "overview.up" : "overview.down")}</span>
+            <span className={service.up ? "" : "text-cinnabar"}>
+              {t(service.up ? "overview.up" : "overview.down")}
+            </span>
           </Tip>
           {facts.length > 0 && <span className="text-ink-3"> · {facts.join(" · ")}</span>}
         </span>

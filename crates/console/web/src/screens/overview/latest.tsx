@@ -35,7 +35,10 @@ export function LatestTransactions() {
       ) : (
         <ol>
           {lines.map((view) => (
-            <li key={view.id} className="flex gap-4 border-b border-line/70 px-4 py-2.5 last:border-0 animate-flash">
+            <li
+              key={view.id}
+              className="flex gap-4 border-b border-line/70 px-4 py-2.5 last:border-0 animate-flash"
+            >
               <span className="w-16 shrink-0">
                 <HeightLink height={view.height} />
               </span>

@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { api, ok, type Schemas } from "@/api/client";
 import { useLive } from "@/api/live";
+import { cx } from "@/lib/cx";
 import * as format from "@/lib/format";
 import { Sentence } from "@/parts/sentence";
 import { buttonClass } from "@/ui/button";
@@ -60,7 +61,10 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
       </Note>
     );
   return (
-    <section aria-label={t("overview.alerts")} className="grid gap-2 2xl:grid-cols-2">
+    <section
+      aria-label={t("overview.alerts")}
+      className={cx("grid gap-2", alerts.length > 1 && "2xl:grid-cols-2")}
+    >
       {alerts.map((alert) => (
         <Note
           key={`${alert.kind}:${alert.org}`}
@@ -83,7 +87,11 @@ function AlertLink({ kind }: { kind: Alert["kind"] }) {
   const secondary = buttonClass("secondary", true);
   if (kind === "logins-refused" || kind === "locked-out")
     return (
-      <Link to="/audit" search={{ kind: kind === "locked-out" ? "locked-out" : "connect-refused" }} className={secondary}>
+      <Link
+        to="/audit"
+        search={{ kind: kind === "locked-out" ? "locked-out" : "connect-refused" }}
+        className={secondary}
+      >
         {t("overview.toAudit")}
       </Link>
     );
@@ -109,13 +117,23 @@ function Figures({ view }: { view: View }) {
       <Figure
         name={t("overview.height")}
         value={sample ? whole(sample.height) : "–"}
-        note={finality === null || finality === undefined ? t("overview.finalityIdle") : t("overview.finality", { ms: whole(finality) })}
+        note={
+          finality === null || finality === undefined
+            ? t("overview.finalityIdle")
+            : t("overview.finality", { ms: whole(finality) })
+        }
       />
       <Figure
         name={t("overview.messages")}
         value={rate(sample?.messages_per_s)}
         unit={t("overview.perSecond")}
-        note={sample && t("overview.archivedMessages", { count: sample.messages_archived, formatted: whole(sample.messages_archived) })}
+        note={
+          sample &&
+          t("overview.archivedMessages", {
+            count: sample.messages_archived,
+            formatted: whole(sample.messages_archived),
+          })
+        }
       />
       <Figure
         name={t("overview.logins")}
@@ -128,7 +146,7 @@ function Figures({ view }: { view: View }) {
         value={whole(view.online)}
         note={
           <>
-            {t("overview.ofClients", { count: view.clients })}
+            {t("overview.ofClients", { formatted: whole(view.clients) })}
             {view.expiring > 0 && ` · ${t("overview.expiringSoon", { count: view.expiring })}`}
           </>
         }

@@ -12,7 +12,7 @@ export function takeLink(): void {
 }
 
 /** The token, once. */
-export function useUpLink(): string | undefined {
+export function spendLink(): string | undefined {
   const taken = token;
   token = undefined;
   return taken;

@@ -12,14 +12,15 @@ import { TextField } from "@/ui/field";
 import { FileField } from "@/ui/file";
 import { Mark } from "@/ui/mark";
 import { Refused } from "@/ui/states";
+import { Note } from "@/ui/status";
 import { Id } from "@/ui/value";
-import { tokenIn, useUpLink } from "./link";
+import { spendLink, tokenIn } from "./link";
 
 export function SignIn() {
   const { t, i18n } = useTranslation();
   const session = useSession();
   const navigate = useNavigate();
-  const { to } = useSearch({ from: "/sign-in" });
+  const { to, ended } = useSearch({ from: "/sign-in" });
   const signedIn = Boolean(session.user);
   useEffect(() => {
     if (signedIn) void navigate({ to: to ?? "/", replace: true });
@@ -36,12 +37,21 @@ export function SignIn() {
         <div className="mb-8 flex items-start gap-4">
           <Mark size={52} />
           <div className="min-w-0">
-            <h1 className="text-[1.8rem] leading-tight font-semibold tracking-[-0.015em]">{t("signIn.title")}</h1>
+            <h1 className="text-[1.8rem] leading-tight font-semibold tracking-[-0.015em]">
+              {t("signIn.title")}
+            </h1>
             <p className="text-ink-2">
               {t("signIn.lead", { org: session.console.org, consortium: session.console.consortium })}
             </p>
           </div>
         </div>
+        {ended && (
+          <div className="mb-6">
+            <Note tone="doubt" role="status" title={t("shell.ended")}>
+              {t("shell.endedText")}
+            </Note>
+          </div>
+        )}
         <p className="mb-6 max-w-[60ch] text-ink-2">{t("signIn.noPassword")}</p>
         <div className="grid gap-4 md:grid-cols-2">
           <ByLink />
@@ -73,7 +83,7 @@ function ByLink() {
     onSuccess: enter,
   });
   useEffect(() => {
-    const token = useUpLink();
+    const token = spendLink();
     if (token) mutate(token);
   }, [mutate]);
   const submit = (event: FormEvent) => {
@@ -126,7 +136,12 @@ function ByKey() {
       <h2 className="text-[1.08rem] font-semibold">{t("signIn.byKey")}</h2>
       <p className="text-[0.95rem] text-ink-2">{t("signIn.byKeyText")}</p>
       <FileField label={t("signIn.key")} accept=".key,.pem" file={key} onFile={setKey} />
-      <FileField label={t("signIn.certificate")} accept=".crt,.pem,.cer" file={certificate} onFile={setCertificate} />
+      <FileField
+        label={t("signIn.certificate")}
+        accept=".crt,.pem,.cer"
+        file={certificate}
+        onFile={setCertificate}
+      />
       <TextField
         label={t("signIn.passphrase")}
         hint={t("signIn.passphraseHint")}
@@ -139,7 +154,13 @@ function ByKey() {
         <p className="mt-1">{t("signIn.aboutKeyText")}</p>
       </details>
       <Refused error={signIn.error} />
-      <Button type="submit" kind="primary" busy={signIn.isPending} disabled={!key || !certificate} className="self-start">
+      <Button
+        type="submit"
+        kind="primary"
+        busy={signIn.isPending}
+        disabled={!key || !certificate}
+        className="self-start"
+      >
         {signIn.isPending ? t("signIn.signing") : t("signIn.submit")}
       </Button>
     </form>

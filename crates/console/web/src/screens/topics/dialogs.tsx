@@ -11,14 +11,25 @@ import { Refused } from "@/ui/states";
 import { toast } from "@/ui/toast";
 import { type Chosen, NOTHING, TermsFields, termsOf } from "./terms";
 
-export function GrantDialog(props: { open: boolean; onOpenChange: (open: boolean) => void; topic: string; owner: string; to: string | undefined }) {
+export function GrantDialog(props: {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  topic: string;
+  owner: string;
+  to: string | undefined;
+}) {
   const { t } = useTranslation();
   const { open, onOpenChange } = props;
   const [topic, setTopic] = useState("");
   const [to, setTo] = useState("");
   const [chosen, setChosen] = useState<Chosen>(NOTHING);
   const act = useAct(
-    () => ok(api.POST("/api/actions/topics/grant", { body: { as: props.owner, topic: topic.trim(), to: to.trim(), terms: termsOf(chosen) } })),
+    () =>
+      ok(
+        api.POST("/api/actions/topics/grant", {
+          body: { as: props.owner, topic: topic.trim(), to: to.trim(), terms: termsOf(chosen) },
+        }),
+      ),
     () => {
       toast(t("topics.grant.done", { client: to.trim(), topic: topic.trim() }));
       onOpenChange(false);
@@ -37,9 +48,19 @@ export function GrantDialog(props: { open: boolean; onOpenChange: (open: boolean
     act.mutate(undefined);
   };
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title={t("topics.grant.title")} lead={t("topics.grant.lead")}>
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={t("topics.grant.title")}
+      lead={t("topics.grant.lead")}
+    >
       <form onSubmit={submit} className="flex flex-col gap-4">
-        <ClientField label={t("topics.grant.to")} hint={t("topics.grant.toHint")} value={to} onChange={setTo} />
+        <ClientField
+          label={t("topics.grant.to")}
+          hint={t("topics.grant.toHint")}
+          value={to}
+          onChange={setTo}
+        />
         <TextField
           label={t("topics.grant.topic")}
           hint={t("topics.grant.topicHint")}
@@ -50,7 +71,12 @@ export function GrantDialog(props: { open: boolean; onOpenChange: (open: boolean
         <Refused error={act.error} />
         <div className="flex justify-end gap-2">
           <Button onClick={() => onOpenChange(false)}>{t("ui.cancel")}</Button>
-          <Button type="submit" kind="primary" busy={act.isPending} disabled={!to.trim() || chosen.rights.length === 0}>
+          <Button
+            type="submit"
+            kind="primary"
+            busy={act.isPending}
+            disabled={!to.trim() || chosen.rights.length === 0}
+          >
             {t("topics.grant.submit")}
           </Button>
         </div>
@@ -88,9 +114,16 @@ export function Confirm<T>(props: {
     act.mutate(word.trim());
   };
   return (
-    <Dialog open={props.open} onOpenChange={(open) => !open && props.close()} title={props.title} lead={props.lead}>
+    <Dialog
+      open={props.open}
+      onOpenChange={(open) => !open && props.close()}
+      title={props.title}
+      lead={props.lead}
+    >
       <form onSubmit={submit} className="flex flex-col gap-4">
-        {props.word && <TextField label={props.word} value={word} onChange={(event) => setWord(event.target.value)} />}
+        {props.word && (
+          <TextField label={props.word} value={word} onChange={(event) => setWord(event.target.value)} />
+        )}
         <Refused error={act.error} />
         <div className="flex justify-end gap-2">
           <Button onClick={props.close}>{t("ui.cancel")}</Button>

@@ -16,7 +16,12 @@ const DAY_S = 86_400;
 /** Most uses of one key: the ledger's bound. */
 const USES_MAX = 256;
 
-export function KeyDialog(props: { open: boolean; onOpenChange: (open: boolean) => void; topic: string; owner: string }) {
+export function KeyDialog(props: {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  topic: string;
+  owner: string;
+}) {
   const { t } = useTranslation();
   const { open, onOpenChange } = props;
   const [topic, setTopic] = useState("");
@@ -48,7 +53,12 @@ export function KeyDialog(props: { open: boolean; onOpenChange: (open: boolean) 
     act.mutate(undefined);
   };
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title={act.data ? t("topics.key.made") : t("topics.key.title")} lead={act.data ? undefined : t("topics.key.lead")}>
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={act.data ? t("topics.key.made") : t("topics.key.title")}
+      lead={act.data ? undefined : t("topics.key.lead")}
+    >
       {act.data ? (
         <Made made={act.data} />
       ) : (
@@ -61,8 +71,22 @@ export function KeyDialog(props: { open: boolean; onOpenChange: (open: boolean) 
           />
           <TermsFields chosen={chosen} onChange={setChosen} />
           <div className="grid gap-4 sm:grid-cols-2">
-            <TextField label={t("topics.key.uses")} type="number" min={1} max={USES_MAX} value={uses} onChange={(event) => setUses(event.target.value)} />
-            <TextField label={t("topics.key.within")} type="number" min={1} max={3650} value={days} onChange={(event) => setDays(event.target.value)} />
+            <TextField
+              label={t("topics.key.uses")}
+              type="number"
+              min={1}
+              max={USES_MAX}
+              value={uses}
+              onChange={(event) => setUses(event.target.value)}
+            />
+            <TextField
+              label={t("topics.key.within")}
+              type="number"
+              min={1}
+              max={3650}
+              value={days}
+              onChange={(event) => setDays(event.target.value)}
+            />
           </div>
           <Refused error={act.error} />
           <div className="flex justify-end gap-2">
@@ -98,7 +122,13 @@ export function Qr({ text, label }: { text: string; label: string }) {
     .filter(Boolean)
     .join("");
   return (
-    <svg viewBox={`0 0 ${size} ${size}`} role="img" aria-label={label} shapeRendering="crispEdges" className="mx-auto w-52 max-w-full rounded-lg border border-line">
+    <svg
+      viewBox={`0 0 ${size} ${size}`}
+      role="img"
+      aria-label={label}
+      shapeRendering="crispEdges"
+      className="mx-auto w-52 max-w-full rounded-lg border border-line"
+    >
       <rect width={size} height={size} fill="#fff" />
       <path d={path} fill="#000" />
     </svg>

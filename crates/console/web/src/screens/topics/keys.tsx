@@ -35,7 +35,9 @@ export function Keys({ topic }: { topic: string | undefined }) {
   const failed = results.find((result) => result.error && !result.data);
   const all = results
     .flatMap((result) => result.data?.value ?? [])
-    .filter(({ authorisation }) => !topic || authorisation.filter === topic || matches(authorisation.filter, topic))
+    .filter(
+      ({ authorisation }) => !topic || authorisation.filter === topic || matches(authorisation.filter, topic),
+    )
     .sort((a, b) => b.authorisation.created.time_ms - a.authorisation.created.time_ms);
   return (
     <div className="grid gap-4 2xl:grid-cols-[minmax(0,3fr)_minmax(22rem,2fr)]">
@@ -91,14 +93,20 @@ function KeyLine({ record }: { record: AuthorisationKey }) {
         <TermsLine terms={authorisation.terms} />
         <p className="text-[0.9rem] text-ink-3">
           {t("topics.key.usesOf", { used: authorisation.redeemed.length, uses: authorisation.uses })} ·{" "}
-          <Sentence text={t("topics.key.until")} parts={{ time: <Time ms={authorisation.redeem_until_s * 1000} /> }} />
+          <Sentence
+            text={t("topics.key.until")}
+            parts={{ time: <Time ms={authorisation.redeem_until_s * 1000} /> }}
+          />
         </p>
         {authorisation.redeemed.length > 0 && (
           <p className="text-[0.9rem]">
             <span className="text-ink-3">{t("topics.key.usedBy")} </span>
             {authorisation.redeemed.map(({ client, at }) => (
               <span key={client} className="me-2">
-                <ClientLink client={client} /> <span className="text-ink-3"><Time ms={at.time_ms} ago /></span>
+                <ClientLink client={client} />{" "}
+                <span className="text-ink-3">
+                  <Time ms={at.time_ms} ago />
+                </span>
               </span>
             ))}
           </p>
@@ -141,10 +149,27 @@ function Redeem({ here }: { here: string[] }) {
           <Note tone="info">{t("topics.request.noActors")}</Note>
         ) : (
           <>
-            <SelectField label={t("topics.key.as")} value={client} onChange={setAs} options={here.map((value) => ({ value, text: value }))} />
-            <TextField label={t("topics.key.text")} placeholder="SWA-…" mono value={text} onChange={(event) => setText(event.target.value)} />
+            <SelectField
+              label={t("topics.key.as")}
+              value={client}
+              onChange={setAs}
+              options={here.map((value) => ({ value, text: value }))}
+            />
+            <TextField
+              label={t("topics.key.text")}
+              placeholder="SWA-…"
+              mono
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
             <Refused error={act.error} />
-            <Button type="submit" kind="primary" busy={act.isPending} disabled={!text.trim()} className="self-start">
+            <Button
+              type="submit"
+              kind="primary"
+              busy={act.isPending}
+              disabled={!text.trim()}
+              className="self-start"
+            >
               {t("topics.key.redeem")}
             </Button>
           </>

@@ -5,13 +5,13 @@ import { useTranslation } from "react-i18next";
 import { useAct } from "@/api/actions";
 import { api, ok } from "@/api/client";
 import { useSession } from "@/api/session";
+import { useWord } from "@/parts/badges";
 import { ClientField } from "@/parts/client-field";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Segmented, TextField } from "@/ui/field";
 import { Refused } from "@/ui/states";
 import { toast } from "@/ui/toast";
-import { useWord } from "@/parts/badges";
 
 interface Props {
   open: boolean;
@@ -34,7 +34,12 @@ export function RegisterDialog({ open, onOpenChange, client, topic: wanted }: Pr
   const [topic, setTopic] = useState("");
   const [mode, setMode] = useState<"sealed" | "open">("sealed");
   const act = useAct(
-    () => ok(api.POST("/api/actions/topics/register", { body: { as: owner.trim(), topic: topic.trim(), open: mode === "open" } })),
+    () =>
+      ok(
+        api.POST("/api/actions/topics/register", {
+          body: { as: owner.trim(), topic: topic.trim(), open: mode === "open" },
+        }),
+      ),
     () => {
       toast(t("topics.register.done", { topic: topic.trim() }));
       onOpenChange(false);
@@ -52,7 +57,8 @@ export function RegisterDialog({ open, onOpenChange, client, topic: wanted }: Pr
   }, [open, client, wanted, reset]);
   const prefix = prefixOf(owner.trim() || `${console.org}.name`);
   const choose = (next: string) => {
-    if (topic === "" || topic === prefixOf(owner)) setTopic(/^[^.]+\.[^.]+$/.test(next) ? prefixOf(next) : "");
+    if (topic === "" || topic === prefixOf(owner))
+      setTopic(/^[^.]+\.[^.]+$/.test(next) ? prefixOf(next) : "");
     setOwner(next);
   };
   const submit = (event: FormEvent) => {
@@ -60,7 +66,12 @@ export function RegisterDialog({ open, onOpenChange, client, topic: wanted }: Pr
     act.mutate(undefined);
   };
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title={t("topics.register.title")} lead={t("topics.register.lead")}>
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={t("topics.register.title")}
+      lead={t("topics.register.lead")}
+    >
       <form onSubmit={submit} className="flex flex-col gap-4">
         <ClientField label={t("topics.register.as")} value={owner} onChange={choose} />
         <TextField

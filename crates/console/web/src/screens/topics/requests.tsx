@@ -6,7 +6,17 @@ import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { actorsQuery, useAct } from "@/api/actions";
 import { api, ok } from "@/api/client";
-import { ACTIONS, ledgerQuery, matches, part, type Right, RIGHTS, type RightsRequest, type Topic, topicPart } from "@/api/ledger";
+import {
+  ACTIONS,
+  ledgerQuery,
+  matches,
+  part,
+  RIGHTS,
+  type Right,
+  type RightsRequest,
+  type Topic,
+  topicPart,
+} from "@/api/ledger";
 import { TermsLine } from "@/parts/grant";
 import { Sentence } from "@/parts/sentence";
 import { Button } from "@/ui/button";
@@ -31,7 +41,10 @@ export function useOwnersHere(): string[] {
 /** The owner of a topic, or of the prefix that a filter lies in. */
 export function useOwner(topic: string | undefined): string | undefined {
   const plain = topic !== undefined && !/[#+]/.test(topic);
-  const query = useQuery({ ...ledgerQuery<{ topic: Topic | null }>(`topics/${topicPart(topic ?? "")}`), enabled: plain });
+  const query = useQuery({
+    ...ledgerQuery<{ topic: Topic | null }>(`topics/${topicPart(topic ?? "")}`),
+    enabled: plain,
+  });
   const [org, name] = topic?.split("/") ?? [];
   return query.data?.value.topic?.owner ?? (org && name ? `${org}.${name}` : undefined);
 }
@@ -49,12 +62,22 @@ export function Requests({ topic }: { topic: string | undefined }) {
   });
   const failed = results.find((result) => result.error && !result.data);
   const all = results
-    .flatMap((result, at) => (result.data?.value ?? []).map((request) => ({ request, owner: owners[at] ?? "" })))
+    .flatMap((result, at) =>
+      (result.data?.value ?? []).map((request) => ({ request, owner: owners[at] ?? "" })),
+    )
     .filter(({ request }) => !topic || matches(request.filter, topic) || request.filter === topic)
-    .sort((a, b) => Number(Boolean(a.request.request.answer)) - Number(Boolean(b.request.request.answer)) || b.request.request.asked.time_ms - a.request.request.asked.time_ms);
+    .sort(
+      (a, b) =>
+        Number(Boolean(a.request.request.answer)) - Number(Boolean(b.request.request.answer)) ||
+        b.request.request.asked.time_ms - a.request.request.asked.time_ms,
+    );
   return (
     <div className="grid gap-4 2xl:grid-cols-[minmax(0,3fr)_minmax(22rem,2fr)]">
-      <Panel title={owner ? t("topics.request.to", { client: owner }) : t("topics.request.mine")} flush className="self-start">
+      <Panel
+        title={owner ? t("topics.request.to", { client: owner }) : t("topics.request.mine")}
+        flush
+        className="self-start"
+      >
         {failed ? (
           <Failed error={failed.error} retry={() => void failed.refetch()} small />
         ) : results.some((result) => result.isPending) ? (
@@ -92,7 +115,10 @@ function RequestLine({ record, owner }: { record: RightsRequest; owner: string }
           <ClientLink client={requester} />
           <TopicLink topic={filter} />
           <span className="text-[0.9rem] text-ink-3">
-            <Sentence text={t("topics.request.asked")} parts={{ time: <Time ms={request.asked.time_ms} ago /> }} />
+            <Sentence
+              text={t("topics.request.asked")}
+              parts={{ time: <Time ms={request.asked.time_ms} ago /> }}
+            />
           </span>
         </div>
         <TermsLine terms={request.terms} />
@@ -123,7 +149,13 @@ function RequestLine({ record, owner }: { record: RightsRequest; owner: string }
         lead={t("topics.request.denyLead")}
         submit={t("topics.request.deny")}
         word={t("topics.request.note")}
-        act={(note) => ok(api.POST("/api/actions/topics/deny", { body: { as: owner, topic: filter, to: requester, note: note || undefined } }))}
+        act={(note) =>
+          ok(
+            api.POST("/api/actions/topics/deny", {
+              body: { as: owner, topic: filter, to: requester, note: note || undefined },
+            }),
+          )
+        }
         done={t("topics.request.deniedDone", { client: requester })}
       />
     </li>
@@ -143,7 +175,12 @@ function Ask({ topic }: { topic: string | undefined }) {
   useEffect(() => setFilter(topic ?? ""), [topic]);
   const asked = here.includes(as) ? as : (here[0] ?? "");
   const act = useAct(
-    () => ok(api.POST("/api/actions/topics/request", { body: { as: asked, topic: filter.trim(), terms: termsOf(chosen) } })),
+    () =>
+      ok(
+        api.POST("/api/actions/topics/request", {
+          body: { as: asked, topic: filter.trim(), terms: termsOf(chosen) },
+        }),
+      ),
     () => toast(t("topics.request.done", { topic: filter.trim() })),
   );
   const submit = (event: FormEvent) => {
@@ -158,11 +195,26 @@ function Ask({ topic }: { topic: string | undefined }) {
           <Note tone="info">{t("topics.request.noActors")}</Note>
         ) : (
           <>
-            <SelectField label={t("topics.request.as")} value={asked} onChange={setAs} options={here.map((value) => ({ value, text: value }))} />
-            <TextField label={t("topics.grant.topic")} value={filter} onChange={(event) => setFilter(event.target.value)} />
+            <SelectField
+              label={t("topics.request.as")}
+              value={asked}
+              onChange={setAs}
+              options={here.map((value) => ({ value, text: value }))}
+            />
+            <TextField
+              label={t("topics.grant.topic")}
+              value={filter}
+              onChange={(event) => setFilter(event.target.value)}
+            />
             <TermsFields chosen={chosen} onChange={setChosen} />
             <Refused error={act.error} />
-            <Button type="submit" kind="primary" busy={act.isPending} disabled={!filter.trim() || chosen.rights.length === 0} className="self-start">
+            <Button
+              type="submit"
+              kind="primary"
+              busy={act.isPending}
+              disabled={!filter.trim() || chosen.rights.length === 0}
+              className="self-start"
+            >
               {t("topics.request.submit")}
             </Button>
           </>

@@ -4,7 +4,15 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { UserRoundSearch } from "lucide-react";
 import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ACTIONS, type Action, type Answer, askLedger, type Decision, RIGHTS, type Right } from "@/api/ledger";
+import {
+  ACTIONS,
+  type Action,
+  type Answer,
+  askLedger,
+  type Decision,
+  RIGHTS,
+  type Right,
+} from "@/api/ledger";
 import { tidy } from "@/lib/params";
 import { useWord } from "@/parts/badges";
 import { ClientField } from "@/parts/client-field";
@@ -30,7 +38,12 @@ export function Simulate() {
   const ask = (event?: FormEvent, wanted: Action = action) => {
     event?.preventDefault();
     void navigate({
-      search: tidy({ tab: "simulate" as const, client: client.trim() || undefined, topic: topic.trim() || undefined, action: wanted }),
+      search: tidy({
+        tab: "simulate" as const,
+        client: client.trim() || undefined,
+        topic: topic.trim() || undefined,
+        action: wanted,
+      }),
       replace: true,
     });
   };
@@ -40,7 +53,10 @@ export function Simulate() {
     <div className="flex flex-col gap-4">
       <Panel>
         <p className="mb-4 max-w-[75ch] text-ink-2">{t("topics.simulate.lead")}</p>
-        <form onSubmit={ask} className="grid items-end gap-3 sm:grid-cols-2 2xl:grid-cols-[minmax(0,2fr)_minmax(0,1.2fr)_minmax(0,2.4fr)_minmax(0,1fr)_auto]">
+        <form
+          onSubmit={ask}
+          className="grid items-end gap-3 sm:grid-cols-2 2xl:grid-cols-[minmax(0,2fr)_minmax(0,1.2fr)_minmax(0,2.4fr)_minmax(0,1fr)_auto]"
+        >
           <ClientField label={t("topics.simulate.client")} value={client} onChange={setClient} />
           <SelectField
             label={t("topics.simulate.action")}
@@ -48,7 +64,12 @@ export function Simulate() {
             onChange={(next) => ask(undefined, next)}
             options={ACTIONS.map((value) => ({ value, text: word("action", value) }))}
           />
-          <TextField label={t("topics.simulate.topic")} value={topic} onChange={(event) => setTopic(event.target.value)} disabled={action === "connect"} />
+          <TextField
+            label={t("topics.simulate.topic")}
+            value={topic}
+            onChange={(event) => setTopic(event.target.value)}
+            disabled={action === "connect"}
+          />
           <TextField
             label={t("topics.simulate.at")}
             placeholder={t("topics.simulate.atHint")}
@@ -56,18 +77,31 @@ export function Simulate() {
             value={at}
             onChange={(event) => setAt(event.target.value.replace(/\D/g, ""))}
           />
-          <Button type="submit" kind="primary">
-            {t("topics.tab.simulate")}
+          <Button type="submit" kind="primary" className="justify-self-start">
+            {t("topics.simulate.ask")}
           </Button>
         </form>
       </Panel>
       {complete && search.client ? (
         <div className="grid items-start gap-4 2xl:grid-cols-2">
-          <One client={search.client} action={action} topic={action === "connect" ? undefined : search.topic} at={height} />
+          <One
+            client={search.client}
+            action={action}
+            topic={action === "connect" ? undefined : search.topic}
+            at={height}
+          />
           {search.topic && (
             <div className="flex flex-col gap-4">
-              <All client={search.client} topic={search.topic} at={height} choose={(next) => ask(undefined, next)} chosen={action} />
-              {height === undefined && action !== "connect" && <Suppose client={search.client} action={action} topic={search.topic} />}
+              <All
+                client={search.client}
+                topic={search.topic}
+                at={height}
+                choose={(next) => ask(undefined, next)}
+                chosen={action}
+              />
+              {height === undefined && action !== "connect" && (
+                <Suppose client={search.client} action={action} topic={search.topic} />
+              )}
             </div>
           )}
         </div>
@@ -94,13 +128,21 @@ function One({ client, action, topic, at }: Asked) {
   return (
     <Panel>
       <Loaded query={query} lines={6} small>
-        {(decision) => <DecisionView decision={decision} client={client} action={action} topic={topic} offers />}
+        {(decision) => (
+          <DecisionView decision={decision} client={client} action={action} topic={topic} offers />
+        )}
       </Loaded>
     </Panel>
   );
 }
 
-function All(props: { client: string; topic: string; at: number | undefined; chosen: Action; choose: (action: Action) => void }) {
+function All(props: {
+  client: string;
+  topic: string;
+  at: number | undefined;
+  chosen: Action;
+  choose: (action: Action) => void;
+}) {
   const { t } = useTranslation();
   const word = useWord();
   const reason = useReason();
@@ -109,14 +151,26 @@ function All(props: { client: string; topic: string; at: number | undefined; cho
   const actions = ACTIONS.filter((action) => !wild || action === "connect" || action === "subscribe");
   const results = useQueries({
     queries: actions.map((action) => ({
-      queryKey: ["ledger", "explain", { client, action, topic: action === "connect" ? undefined : topic, at }],
+      queryKey: [
+        "ledger",
+        "explain",
+        { client, action, topic: action === "connect" ? undefined : topic, at },
+      ],
       queryFn: async ({ signal }: { signal: AbortSignal }) =>
-        (await askLedger<Answer<Decision>>("explain", { client, action, topic: action === "connect" ? undefined : topic, at }, signal)).value,
+        (
+          await askLedger<Answer<Decision>>(
+            "explain",
+            { client, action, topic: action === "connect" ? undefined : topic, at },
+            signal,
+          )
+        ).value,
     })),
   });
   return (
     <Panel title={t("topics.simulate.all")} flush>
-      <p className="px-4 pt-3 text-[0.9rem] break-words text-ink-3">{t("topics.simulate.allText", { client, topic })}</p>
+      <p className="px-4 pt-3 text-[0.9rem] break-words text-ink-3">
+        {t("topics.simulate.allText", { client, topic })}
+      </p>
       <ul className="py-1.5">
         {actions.map((action, index) => {
           const decision = results[index]?.data;
@@ -134,7 +188,9 @@ function All(props: { client: string; topic: string; at: number | undefined; cho
                     <Badge tone={decision.reason.allowed ? "good" : "bad"} icon>
                       {t(decision.reason.allowed ? "rights.allowed" : "rights.denied")}
                     </Badge>
-                    <span className="min-w-0 flex-1 basis-52 text-[0.92rem] text-ink-2">{reason(decision.reason)}</span>
+                    <span className="min-w-0 flex-1 basis-52 text-[0.92rem] text-ink-2">
+                      {reason(decision.reason)}
+                    </span>
                   </>
                 )}
               </button>
@@ -170,7 +226,9 @@ function Suppose({ client, action, topic }: { client: string; action: Action; to
           <CheckField
             key={right}
             checked={rights.includes(right)}
-            onChange={(on) => setRights((now) => RIGHTS.filter((one) => (one === right ? on : now.includes(one))))}
+            onChange={(on) =>
+              setRights((now) => RIGHTS.filter((one) => (one === right ? on : now.includes(one))))
+            }
             label={word("right", right)}
           />
         ))}
@@ -179,7 +237,9 @@ function Suppose({ client, action, topic }: { client: string; action: Action; to
         <div className="mt-4">
           <h3 className="label-caps mb-2">{t("topics.simulate.supposed")}</h3>
           <Loaded query={query} lines={3} small>
-            {({ supposed }) => <DecisionView decision={supposed} client={client} action={action} topic={topic} />}
+            {({ supposed }) => (
+              <DecisionView decision={supposed} client={client} action={action} topic={topic} />
+            )}
           </Loaded>
         </div>
       )}

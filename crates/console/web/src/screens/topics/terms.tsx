@@ -24,7 +24,10 @@ export function TermsFields({ chosen, onChange }: { chosen: Chosen; onChange: (c
   const { t } = useTranslation();
   const word = useWord();
   const toggle = (right: Right, on: boolean) =>
-    onChange({ ...chosen, rights: RIGHTS.filter((one) => (one === right ? on : chosen.rights.includes(one))) });
+    onChange({
+      ...chosen,
+      rights: RIGHTS.filter((one) => (one === right ? on : chosen.rights.includes(one))),
+    });
   return (
     <>
       <fieldset>
@@ -40,7 +43,9 @@ export function TermsFields({ chosen, onChange }: { chosen: Chosen; onChange: (c
             />
           ))}
         </div>
-        {chosen.rights.length === 0 && <p className="mt-1 text-[0.87rem] text-cinnabar">{t("topics.grant.noRight")}</p>}
+        {chosen.rights.length === 0 && (
+          <p className="mt-1 text-[0.87rem] text-cinnabar">{t("topics.grant.noRight")}</p>
+        )}
       </fieldset>
       <div className="grid gap-4 sm:grid-cols-2">
         <TextField

@@ -6,7 +6,18 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { actorsQuery } from "@/api/actions";
 import { api, ok } from "@/api/client";
-import { type Grant, type GrantRecord, grantStands, ledgerQuery, matches, type PackageRecord, part, type Topic, topicPart, type WideGrant } from "@/api/ledger";
+import {
+  type Grant,
+  type GrantRecord,
+  grantStands,
+  ledgerQuery,
+  matches,
+  type PackageRecord,
+  part,
+  type Topic,
+  topicPart,
+  type WideGrant,
+} from "@/api/ledger";
 import { useNow } from "@/lib/clock";
 import { ModeBadge } from "@/parts/badges";
 import { GrantState, TermsLine } from "@/parts/grant";
@@ -117,8 +128,19 @@ function Known({ name, topic, grants }: { name: string; topic: Topic; grants: Gr
         )}
       </Panel>
       <Grants name={name} topic={topic} grants={grants} />
-      <GrantDialog open={act === "grant"} onOpenChange={(open) => !open && close()} topic={name} owner={topic.owner} to={client} />
-      <KeyDialog open={act === "key"} onOpenChange={(open) => !open && close()} topic={name} owner={topic.owner} />
+      <GrantDialog
+        open={act === "grant"}
+        onOpenChange={(open) => !open && close()}
+        topic={name}
+        owner={topic.owner}
+        to={client}
+      />
+      <KeyDialog
+        open={act === "key"}
+        onOpenChange={(open) => !open && close()}
+        topic={name}
+        owner={topic.owner}
+      />
       <Confirm
         open={act === "rotate"}
         close={close}
@@ -136,7 +158,9 @@ function Known({ name, topic, grants }: { name: string; topic: Topic; grants: Gr
         submit={t("topics.close")}
         danger
         word={t("words.act.reason")}
-        act={(reason) => ok(api.POST("/api/actions/topics/close", { body: { as: topic.owner, topic: name, reason } }))}
+        act={(reason) =>
+          ok(api.POST("/api/actions/topics/close", { body: { as: topic.owner, topic: name, reason } }))
+        }
         done={t("topics.closedDone", { topic: name })}
       />
     </div>
@@ -160,7 +184,10 @@ function TopicFacts({ name, topic, grants }: { name: string; topic: Topic; grant
       items={[
         [t("topics.owner"), <ClientLink key="o" client={topic.owner} copy />],
         [t("topics.mode"), <ModeBadge key="m" mode={topic.mode} />],
-        [t("topics.epoch"), topic.mode === "open" ? t("topics.epochOpen") : <Num key="e" value={topic.epoch} />],
+        [
+          t("topics.epoch"),
+          topic.mode === "open" ? t("topics.epochOpen") : <Num key="e" value={topic.epoch} />,
+        ],
         [
           t("topics.registered"),
           <span key="r">
@@ -173,7 +200,10 @@ function TopicFacts({ name, topic, grants }: { name: string; topic: Topic; grant
             <Time ms={topic.changed.time_ms} /> · <HeightLink height={topic.changed.height} />
           </span>,
         ],
-        [t("topics.readers"), <Num key="n" value={grants.filter((one) => grantStands(one.grant, nowMs) === "live").length} />],
+        [
+          t("topics.readers"),
+          <Num key="n" value={grants.filter((one) => grantStands(one.grant, nowMs) === "live").length} />,
+        ],
         [
           t("topics.traffic"),
           <span key="t" className="inline-flex flex-wrap items-center gap-2">
@@ -194,7 +224,8 @@ function TopicFacts({ name, topic, grants }: { name: string; topic: Topic; grant
         topic.closed && [
           t("topics.closed"),
           <span key="x">
-            <Badge tone="bad">{t("words.status.closed")}</Badge> <Time ms={topic.closed.at.time_ms} /> · {topic.closed.reason}
+            <Badge tone="bad">{t("words.status.closed")}</Badge> <Time ms={topic.closed.at.time_ms} /> ·{" "}
+            {topic.closed.reason}
           </span>,
         ],
       ]}
@@ -226,7 +257,10 @@ function Grants({ name, topic, grants }: { name: string; topic: Topic; grants: G
       ) : (
         <ul className="divide-y divide-line/70">
           {all.map((held) => (
-            <li key={`${held.grantee} ${held.filter}`} className="flex flex-wrap items-center gap-x-3 gap-y-1.5 px-4 py-2.5">
+            <li
+              key={`${held.grantee} ${held.filter}`}
+              className="flex flex-wrap items-center gap-x-3 gap-y-1.5 px-4 py-2.5"
+            >
               <span className="min-w-0 basis-44">
                 <ClientLink client={held.grantee} />
                 {held.filter !== name && (
@@ -254,7 +288,11 @@ function Grants({ name, topic, grants }: { name: string; topic: Topic; grants: G
         submit={t("topics.revoke")}
         danger
         act={() =>
-          ok(api.POST("/api/actions/topics/revoke", { body: { as: topic.owner, topic: taking?.filter ?? name, from: taking?.grantee ?? "" } }))
+          ok(
+            api.POST("/api/actions/topics/revoke", {
+              body: { as: topic.owner, topic: taking?.filter ?? name, from: taking?.grantee ?? "" },
+            }),
+          )
         }
         done={t("topics.revoked", { client: taking?.grantee, topic: taking?.filter ?? name })}
       />

@@ -90,7 +90,14 @@ export function TopicTree({ chosen }: { chosen: string | undefined }) {
       </div>
       <nav aria-label={t("topics.tree")} className="min-h-0 flex-1 overflow-y-auto py-1.5">
         {console.organisations.map((org) => (
-          <Organisation key={org} org={org} open={open} toggle={toggle} chosen={chosen} find={find.trim().toLowerCase()} />
+          <Organisation
+            key={org}
+            org={org}
+            open={open}
+            toggle={toggle}
+            chosen={chosen}
+            find={find.trim().toLowerCase()}
+          />
         ))}
       </nav>
     </div>
@@ -126,7 +133,11 @@ function Organisation({ org, open, toggle, chosen, find }: OrganisationProps) {
     if (find) {
       return topics
         .filter((topic) => topic.name.toLowerCase().includes(find))
-        .map((topic) => ({ node: { path: topic.name, name: topic.name, children: [], topic }, depth: 0, open: false }));
+        .map((topic) => ({
+          node: { path: topic.name, name: topic.name, children: [], topic },
+          depth: 0,
+          open: false,
+        }));
     }
     return linesOf(grow(topics)[0]?.children ?? [], open);
   }, [topics, open, find]);
@@ -138,14 +149,21 @@ function Organisation({ org, open, toggle, chosen, find }: OrganisationProps) {
         onClick={() => toggle(org)}
         className="flex h-8 w-full items-center gap-1.5 px-3 text-start font-medium hover:bg-sunken"
       >
-        <ChevronRight className={cx("size-3.5 text-ink-3 transition-transform", shown && "rotate-90")} aria-hidden />
+        <ChevronRight
+          className={cx("size-3.5 text-ink-3 transition-transform", shown && "rotate-90")}
+          aria-hidden
+        />
         {org}
         {query.data && <span className="ms-auto text-[0.85rem] font-normal text-ink-3">{topics.length}</span>}
       </button>
-      {shown && query.error && !query.data && <Failed error={query.error} retry={() => void query.refetch()} small />}
+      {shown && query.error && !query.data && (
+        <Failed error={query.error} retry={() => void query.refetch()} small />
+      )}
       {shown && query.isPending && <Loading lines={2} />}
       {shown && query.data && lines.length === 0 && (
-        <p className="py-1 ps-8 text-[0.9rem] text-ink-3">{find ? t("topics.noMatch") : t("topics.treeNone")}</p>
+        <p className="py-1 ps-8 text-[0.9rem] text-ink-3">
+          {find ? t("topics.noMatch") : t("topics.treeNone")}
+        </p>
       )}
       {shown && lines.length > 0 && <Lines label={org} lines={lines} toggle={toggle} chosen={chosen} />}
     </div>
@@ -155,7 +173,17 @@ function Organisation({ org, open, toggle, chosen, find }: OrganisationProps) {
 /** Lines beyond which only those in sight are drawn. */
 const PLAIN_MAX = 400;
 
-function Lines({ label, lines, toggle, chosen }: { label: string; lines: Line[]; toggle: (path: string) => void; chosen: string | undefined }) {
+function Lines({
+  label,
+  lines,
+  toggle,
+  chosen,
+}: {
+  label: string;
+  lines: Line[];
+  toggle: (path: string) => void;
+  chosen: string | undefined;
+}) {
   const box = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: lines.length,
@@ -179,7 +207,8 @@ function Lines({ label, lines, toggle, chosen }: { label: string; lines: Line[];
     };
     if (event.key === "ArrowDown") move(at + 1);
     else if (event.key === "ArrowUp") move(at - 1);
-    else if (event.key === "ArrowRight" && line && line.node.children.length > 0 && !line.open) toggle(line.node.path);
+    else if (event.key === "ArrowRight" && line && line.node.children.length > 0 && !line.open)
+      toggle(line.node.path);
     else if (event.key === "ArrowLeft" && line?.open) toggle(line.node.path);
     else if ((event.key === "Enter" || event.key === " ") && line) choose(line);
     else return;
@@ -208,7 +237,10 @@ function Lines({ label, lines, toggle, chosen }: { label: string; lines: Line[];
         )}
       >
         {branch ? (
-          <ChevronRight className={cx("size-3.5 shrink-0 text-ink-3 transition-transform", line.open && "rotate-90")} aria-hidden />
+          <ChevronRight
+            className={cx("size-3.5 shrink-0 text-ink-3 transition-transform", line.open && "rotate-90")}
+            aria-hidden
+          />
         ) : (
           <span className="w-3.5 shrink-0" />
         )}
@@ -225,7 +257,13 @@ function Lines({ label, lines, toggle, chosen }: { label: string; lines: Line[];
     );
   return (
     <div ref={box} className="max-h-[60dvh] overflow-y-auto">
-      <div role="tree" aria-label={label} onKeyDown={keys} className="relative" style={{ height: virtual.getTotalSize() }}>
+      <div
+        role="tree"
+        aria-label={label}
+        onKeyDown={keys}
+        className="relative"
+        style={{ height: virtual.getTotalSize() }}
+      >
         {virtual.getVirtualItems().map((item) => {
           const line = lines[item.index];
           return line && draw(line, item.index, { position: "absolute", insetInline: 0, top: item.start });

@@ -1,0 +1,3 @@
+// biome-ignore-all lint: temporary
+export type paths = any;
+export type components = { schemas: any };
