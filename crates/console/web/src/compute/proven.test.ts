@@ -1,5 +1,5 @@
 // @vitest-environment node
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { concat, fromHex, utf8 } from "../crypto/bytes";
 import { toPem } from "../crypto/pem";
@@ -18,6 +18,9 @@ import { flipped, vectors } from "../testing/vectors";
 import { answerText } from "./answer";
 import { openProven } from "./proven";
 import { SECRET_LABEL } from "./secret";
+
+// Whole sweeps, some of them over big numbers: long on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const elgamal = vectors("compute/vectors/elgamal.json");
 const paper = new Paper(4);
@@ -74,6 +77,8 @@ describe("a proven result", () => {
     expect(await refusal({ key: proofs.evaluation })).toBe("open.entry");
     const elsewhere = entryBytes(paper.entry(computeKeyKey(sm3()), keyEntry));
     expect(await refusal({ key: elsewhere })).toBe("open.entry");
+    const late = concat(keyEntry.subarray(0, -5), Uint8Array.of(0x82, 0x0b, 0x19, 0x07, 0xd7));
+    expect(await refusal({ key: entryBytes(paper.entry(computeKeyKey(keyId), late)) })).toBe("open.entry");
     const { root, absence } = stateOf(utf8("something else"), utf8("value"));
     const absent = {
       version: 1,

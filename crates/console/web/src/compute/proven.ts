@@ -12,7 +12,8 @@ import {
   readComputeKeyEntry,
   readEvaluationEntry,
 } from "../envelope/compute";
-import { type Trust, verifyEntry } from "../verify/verify";
+import type { Trust } from "../verify/entry";
+import { verifyEntry } from "../verify/verify";
 import type { Answer } from "./answer";
 import { open } from "./open";
 import { readSecret } from "./secret";
@@ -49,12 +50,14 @@ export async function openProven(
   trust: Trust,
 ): Promise<OpenedResult> {
   const computed = readComputed(result);
-  const record = proven("evaluation", proofs.evaluation, trust, readEvaluationEntry, (entry) =>
+  const record = proven("evaluation", proofs.evaluation, trust, readEvaluationEntry, (entry) => [
     evaluationKey(evaluationId(entry.evaluation)),
-  );
-  const { key } = proven("compute key", proofs.key, trust, readComputeKeyEntry, (entry) =>
+    entry.at.height,
+  ]);
+  const { key } = proven("compute key", proofs.key, trust, readComputeKeyEntry, (entry) => [
     computeKeyKey(computeKeyId(entry.key)),
-  );
+    entry.registered.height,
+  ]);
   const { evaluation, at } = record;
   if (!equal(evaluationId(evaluation), evaluationId(computed.evaluation)))
     throw refuse(OPEN_TEXTS, "open.result");
@@ -68,13 +71,13 @@ export async function openProven(
   }
 }
 
-/** The value of a proven entry that lies under its own key. */
+/** The value of a proven entry that lies under its own key, and was written by the block that proves it. */
 function proven<T>(
   what: string,
   bytes: Uint8Array,
   trust: Trust,
   read: (value: Uint8Array) => T,
-  keyOf: (value: T) => Uint8Array,
+  placeOf: (value: T) => [key: Uint8Array, height: bigint],
 ): T {
   const { result, failed } = verifyEntry(bytes, trust);
   if (!result) {
@@ -88,8 +91,9 @@ function proven<T>(
     if (error instanceof Refusal) throw refuse(OPEN_TEXTS, "open.entry", { what, detail: error.message });
     throw error;
   }
-  if (!equal(result.key, keyOf(value))) {
-    throw refuse(OPEN_TEXTS, "open.entry", { what, detail: "it lies under another's key" });
-  }
+  const [key, height] = placeOf(value);
+  const wrong = (detail: string) => refuse(OPEN_TEXTS, "open.entry", { what, detail });
+  if (!equal(result.key, key)) throw wrong("it lies under another's key");
+  if (height > result.height) throw wrong("it was written after the block whose state holds it");
   return value;
 }

@@ -1,13 +1,16 @@
 // @vitest-environment node
 import { sm2 as peer, sm3 as peerSm3, sm4 as peerSm4 } from "sm-crypto";
 import { sm4 as peerGcm } from "sm-crypto-v2";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { concat, fromHex, hex, utf8 } from "./bytes";
 import { identity, ORDER, publicKey, SIGNER_ID } from "./curve";
 import { DOMAIN, SecretKey, seal, verify, verifyRaw } from "./sm2";
 import { hmacSm3, Sm3, sm3 } from "./sm3";
 import { gcmOpen, gcmSeal, Sm4 } from "./sm4";
+
+// Whole sweeps, some of them over big numbers: long on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const repeated = (byte: number, length = 32) => new Uint8Array(length).fill(byte);
 /** Bytes that differ from test to test and never from run to run. */

@@ -1,5 +1,5 @@
 // @vitest-environment node
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { flipped, vectors } from "../testing/vectors";
 import { fromBase64url, fromHex, hex, utf8 } from "./bytes";
@@ -10,6 +10,9 @@ import { needsPassphrase, readKeyFile, writeKeyFile } from "./keyfile";
 import { toPem } from "./pem";
 import { DOMAIN, SecretKey, verify } from "./sm2";
 import { signInTranscript, signSignIn } from "./transcript";
+
+// Whole sweeps, some of them over big numbers: long on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 // Made by OpenSSL 3.0: `genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2`, then
 // `pkcs8 -topk8 -scrypt -v2 aes-256-cbc`, then with PBKDF2, and a key of P-256.

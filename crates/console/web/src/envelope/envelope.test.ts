@@ -1,5 +1,5 @@
 // @vitest-environment node
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { concat, fromHex, hex, utf8 } from "../crypto/bytes";
 import { publicKey } from "../crypto/curve";
@@ -36,6 +36,9 @@ import {
   stateEntry,
   stateProof,
 } from "./receipt";
+
+// Whole sweeps, some of them over big numbers: long on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const LIMIT = 1 << 24;
 /** Reads and writes bytes that Rust wrote. */

@@ -4,6 +4,7 @@
 //   const verifier = startVerifier();                     // a Web Worker; one for the page is enough
 //   const report = await verifier.call.verifyReceipt(receipt, { genesis, pinned });
 //   report.steps      format, genesis, headers, certificate, state, anchor, path, record, [message]
+//   verifyEntry, verifyEntries (`/v1/state/{key}`, `/v1/proofs` as CBOR) and verifyResult report the same way
 //   step              { name, status: held | failed | not-reached, code, values, detail, shown }
 //   report.result     what is now known, only if every step held
 //
@@ -26,14 +27,14 @@
 import { connect } from "../worker/calls";
 import type { VerifyService } from "./worker";
 
+export type { Trust, VerifiedEntry } from "./entry";
 export { HEADERS_MAX } from "./finality";
 export { LABELS, type Label, type Report, type Shown, STEPS, type Step, type StepName } from "./report";
+export { type VerifiedResult, verifyResult } from "./result";
 export { FAILED_TEXTS, HELD_TEXTS } from "./texts";
 export {
   type MessageKeys,
   receiptSpans,
-  type Trust,
-  type VerifiedEntry,
   type VerifiedMessage,
   type VerifiedReceipt,
   verifyEntries,

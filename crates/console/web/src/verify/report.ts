@@ -4,7 +4,7 @@ import { hex } from "../crypto/bytes";
 import { fill, Refusal, type Values } from "../crypto/refusal";
 import { FAILED_TEXTS, HELD_TEXTS } from "./texts";
 
-/** The steps, in the order in which they are made. */
+/** The steps; a verification makes some of them, in this order. */
 export const STEPS = [
   "format",
   "genesis",
@@ -15,6 +15,9 @@ export const STEPS = [
   "path",
   "record",
   "message",
+  "evaluation",
+  "result",
+  "inputs",
 ] as const;
 /** One of them. */
 export type StepName = (typeof STEPS)[number];
@@ -41,6 +44,8 @@ export const LABELS = [
   "record",
   "payload",
   "content",
+  "evaluation",
+  "result",
 ] as const;
 /** One of them. */
 export type Label = (typeof LABELS)[number];

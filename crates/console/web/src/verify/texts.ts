@@ -18,6 +18,10 @@ export const HELD_TEXTS = {
   "held.record": "received from {sender} at {received_ms} ms, {payload_bytes} bytes",
   "held.message":
     "{sender} signed the content ({content_type}, {content_bytes} bytes), number {sequence} of key epoch {epoch}",
+  "held.evaluation":
+    "evaluation {evaluation}: {function} for {requester} by {gateway}, recorded at height {height}",
+  "held.result": "{count} ciphertexts have the digest {digest} that the evaluation names",
+  "held.inputs": "{inputs} inputs over {packages} packages, each anchored in time by {gateway}",
 } as const satisfies Texts;
 
 /** Texts of steps that failed. */
@@ -69,5 +73,25 @@ export const FAILED_TEXTS = {
   "message.time":
     "the certificate of {sender} doesn't count for what was received at {received_ms} ms: take the one of that time",
   "message.sender": "the message is by {found}, the record by {expected}",
+  "evaluation.absent": "the receipt proves that its evaluation is absent from the ledger",
+  "evaluation.malformed": "the proven entry isn't an evaluation: {detail}",
+  "evaluation.key": "the proven entry isn't an evaluation: it lies under another key than its own",
+  "evaluation.height":
+    "the proven entry isn't an evaluation: it says that it was written after the block whose state holds it",
+  "result.digest": "the ciphertexts have digest {found}, the ledger's evaluation names {expected}",
+  "inputs.count": "the receipt has packages of {found} inputs, the evaluation has {expected} inputs",
+  "inputs.package": "package {place} of {topic}: {detail}",
+  "inputs.topic":
+    "package {package} isn't one that the evaluation is over: it is of {found}, not of {expected}",
+  "inputs.gateway":
+    "package {package} isn't one that the evaluation is over: {found} anchored it, not {expected}",
+  "inputs.height":
+    "package {package} isn't one that the evaluation is over: it was anchored at height {found}, after {height}",
+  "inputs.time":
+    "package {package} isn't one that the evaluation is over: it is of {from_ms} to {to_ms} ms, outside the input's time",
+  "inputs.order":
+    "package {package} isn't one that the evaluation is over: it isn't in order, or there twice",
+  "inputs.root":
+    "{topic}: the receipt has {found} packages with root {root}, the evaluation is over {expected} with root {expected_root}",
   internal: "the verifier stopped at an error of its own: {detail}",
 } as const satisfies Texts;
