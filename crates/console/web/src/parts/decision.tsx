@@ -129,11 +129,7 @@ export function DecisionView({ decision, client, action, topic, offers }: Decisi
               <Id
                 id={key}
                 to={
-                  <Link
-                    to="/ledger"
-                    search={{ tab: "state", key }}
-                    className="break-all link"
-                  >
+                  <Link to="/ledger" search={{ tab: "state", key }} className="break-all link">
                     {key.length > 44 ? `${key.slice(0, 42)}…` : key}
                   </Link>
                 }

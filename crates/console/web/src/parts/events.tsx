@@ -231,11 +231,7 @@ function EventView({ record }: { record: ConnectionEvent }) {
                   key="g"
                   id={event.grant}
                   to={
-                    <Link
-                      to="/ledger"
-                      search={{ tab: "state", key: event.grant }}
-                      className="link"
-                    >
+                    <Link to="/ledger" search={{ tab: "state", key: event.grant }} className="link">
                       {event.grant.slice(0, 16)}…
                     </Link>
                   }

@@ -30,7 +30,7 @@ import {
 } from "../envelope/receipt";
 import { checkCertificate, checkHeaders, type Validators, validatorsOf, voteOf } from "./finality";
 import { leaf, verifyPath } from "./merkle";
-import { type Report, report, type Show, STEPS, type StepName, type Trail } from "./report";
+import { type Held, type Report, report, type Show, STEPS, type StepName, type Trail } from "./report";
 import { verifyAbsence, verifyInclusion } from "./state";
 import { FAILED_TEXTS } from "./texts";
 
@@ -209,7 +209,7 @@ function headersStep(validators: Validators, headers: readonly Header[], show: S
   return { code, values: { block: hex(headerDigest(value)), height: value.height, above }, value };
 }
 
-function stateStep({ key, value, proof }: ProvenEntry, header: Header, show: Show) {
+function stateStep({ key, value, proof }: ProvenEntry, header: Header, show: Show): Held<null> {
   const root = header.state_root;
   show("key", key);
   show("key-digest", keyDigest(key));
@@ -217,11 +217,11 @@ function stateStep({ key, value, proof }: ProvenEntry, header: Header, show: Sho
   show("state-root", root);
   if (value !== null && proof.kind === "inclusion") {
     verifyInclusion(root, key, value, proof.content.proof);
-    return { code: "held.state" as const, values: { root: hex(root), bytes: value.length }, value: null };
+    return { code: "held.state", values: { root: hex(root), bytes: value.length }, value: null };
   }
   if (value === null && proof.kind === "exclusion") {
     verifyAbsence(root, key, proof.content.proof);
-    return { code: "held.state.absent" as const, values: { root: hex(root) }, value: null };
+    return { code: "held.state.absent", values: { root: hex(root) }, value: null };
   }
   throw refuse(FAILED_TEXTS, "state.contradiction");
 }

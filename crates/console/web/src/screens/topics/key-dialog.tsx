@@ -34,7 +34,7 @@ export function KeyDialog(props: {
         body: {
           as: props.owner,
           topic: topic.trim(),
-          terms: termsOf(chosen),
+          ...termsOf(chosen),
           uses: Number(uses) || 1,
           redeem_within_s: (Number(days) || 30) * DAY_S,
         },
