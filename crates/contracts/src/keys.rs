@@ -146,6 +146,11 @@ pub fn topics_of(owner: &ClientId) -> Vec<u8> {
     join(&[TOPIC, owner.topic_prefix().as_bytes()])
 }
 
+/// Prefix of every topic under an organisation's name.
+pub fn topics_in(org: &OrgId) -> Vec<u8> {
+    join(&[TOPIC, org.as_str().as_bytes(), b"/"])
+}
+
 /// The list of a topic's grantees whose grants aren't revoked.
 pub fn readers(topic: &TopicName) -> Vec<u8> {
     join(&[READERS, topic.as_str().as_bytes()])

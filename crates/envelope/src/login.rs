@@ -33,6 +33,15 @@
 //!                  nonce: bstr .size 16]
 //! ```
 //! It is good once, within [`REQUEST_MAX_AGE_S`] seconds of its time.
+//!
+//! # Signing in at a web console
+//! The console gives a nonce, the browser signs, in `sealwire-console-v1`, the CBOR of
+//! ```text
+//! ConsoleSignIn = [version: 1, chain: digest, origin: tstr, certificate: digest,
+//!                  nonce: bstr .size 32]
+//! ```
+//! `origin` is the console's as the browser sees it (RFC 6454 §6.1, `https://host:port`, the port left out
+//! where it is the scheme's own): a signature for one console is nothing at another.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use minicbor::{Decode, Encode};
@@ -299,6 +308,41 @@ impl SignedRequest {
             detail: "the scheme must be 'SM2'".to_owned(),
         })?;
         from_text(text.as_bytes())
+    }
+}
+
+/// What is signed to sign in at a web console.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ConsoleSignIn {
+    /// [`LOGIN_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The ledger.
+    #[n(1)]
+    pub chain: ChainId,
+    /// The console's origin, as the browser sees it.
+    #[n(2)]
+    pub origin: String,
+    /// Who signs in, by its certificate.
+    #[n(3)]
+    pub certificate: CertId,
+    /// What the console gave.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub nonce: [u8; 32],
+}
+
+impl ConsoleSignIn {
+    /// Signs.
+    pub fn sign(&self, key: &SecretKey) -> Signature {
+        key.sign(Domain::CONSOLE, &encode(self))
+    }
+
+    /// Checks a signature.
+    ///
+    /// # Errors
+    /// When `key` didn't sign exactly this.
+    pub fn verify(&self, key: &PublicKey, signature: &Signature) -> Result<(), VerifyError> {
+        key.verify(Domain::CONSOLE, &encode(self), signature)
     }
 }
 

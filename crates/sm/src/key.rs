@@ -45,6 +45,8 @@ impl Domain {
     pub const AUTHORISATION: Self = Self("sealwire-authorisation-v1");
     /// Encrypted readings, by the device.
     pub const READING: Self = Self("sealwire-reading-v1");
+    /// A sign-in at a web console, by the client.
+    pub const CONSOLE: Self = Self("sealwire-console-v1");
     /// A consensus vote, by a validator.
     pub const VOTE: Self = Self("sealwire-vote-v1");
     /// A handshake or gossip between ledger nodes.

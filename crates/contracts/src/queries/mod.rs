@@ -255,6 +255,17 @@ impl View {
         })
     }
 
+    /// All topics under an organisation's name, by name; one that was handed over may have an owner elsewhere.
+    pub fn topics_in(&self, org: &OrgId, page: &Page) -> Answer<Vec<TopicRecord>> {
+        self.page(&keys::topics_in(org), &[], page, |reader, parsed, key| {
+            let StateKey::Topic(name) = parsed else {
+                return None;
+            };
+            let topic: TopicEntry = reader.entry(key)?;
+            Some(TopicRecord { name, topic })
+        })
+    }
+
     /// All grants on a topic that aren't revoked (expired ones included); the list is complete, and its
     /// first key proves it.
     pub fn grants_of_topic(&self, topic: &TopicName) -> Answer<Vec<GrantRecord>> {

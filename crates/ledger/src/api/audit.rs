@@ -92,13 +92,16 @@ pub struct OfTopic {
     after: Option<String>,
     /// Most entries to look at; at most 1,000, 100 when left out.
     limit: Option<usize>,
+    /// Newest first.
+    #[serde(default)]
+    newest_first: bool,
 }
 
 #[utoipa::path(
     get, path = "/v1/packages",
     params(OfTopic),
     responses(
-        (status = 200, description = "The anchored packages of a topic that meet a time range, in time order", body = Object),
+        (status = 200, description = "The anchored packages of a topic that meet a time range, in the order of their ends", body = Object),
         (status = 400, description = "Bad argument", body = Problem),
     )
 )]
@@ -108,7 +111,7 @@ pub(super) async fn packages(
 ) -> Result<Json<Value>, Problem> {
     let topic: TopicName = parse(&query.topic)?;
     let (from_ms, to_ms) = (query.from_ms.unwrap_or(0), query.to_ms.unwrap_or(u64::MAX));
-    let page = page(query.after.as_deref(), query.limit, false)?;
+    let page = page(query.after.as_deref(), query.limit, query.newest_first)?;
     answer(&node, query.proof, |view| {
         view.packages_of(&topic, from_ms, to_ms, &page)
     })

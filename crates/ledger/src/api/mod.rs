@@ -62,6 +62,7 @@ type Node = Arc<dyn Chain>;
         rights::explain,
         rights::simulate,
         rights::topics_of,
+        rights::topics_in,
         rights::grants_to,
         rights::filters_to,
         rights::filters_by,

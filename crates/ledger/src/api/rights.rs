@@ -7,7 +7,9 @@ use axum::{
     routing::get,
 };
 use sealwire_contracts::{Action, Answer, Decision, View, keys::Granter};
-use sealwire_envelope::{AuthorisationId, ClientId, GrantTerms, Rights, TopicFilter, TopicName};
+use sealwire_envelope::{
+    AuthorisationId, ClientId, GrantTerms, OrgId, Rights, TopicFilter, TopicName,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -22,6 +24,7 @@ pub(super) fn routes() -> Router<Node> {
         .route("/v1/explain", get(explain))
         .route("/v1/simulate", get(simulate))
         .route("/v1/clients/{id}/topics", get(topics_of))
+        .route("/v1/organisations/{org}/topics", get(topics_in))
         .route("/v1/clients/{id}/grants", get(grants_to))
         .route("/v1/clients/{id}/filters", get(filters_to))
         .route("/v1/clients/{id}/granted-filters", get(filters_by))
@@ -214,6 +217,23 @@ pub(super) async fn topics_of(
     Query(query): Query<List>,
 ) -> Result<Json<Value>, Problem> {
     list(&node, &id, &query, View::topics_of).await
+}
+
+#[utoipa::path(
+    get, path = "/v1/organisations/{org}/topics",
+    params(("org" = String, Path, description = "Organisation"), List),
+    responses(
+        (status = 200, description = "The topics under the organisation's name, by name", body = Object),
+        (status = 400, description = "Bad argument", body = Problem),
+    )
+)]
+pub(super) async fn topics_in(
+    State(node): State<Node>,
+    Path(org): Path<String>,
+    Query(query): Query<List>,
+) -> Result<Json<Value>, Problem> {
+    let (org, page): (OrgId, _) = (parse(&org)?, query.page()?);
+    answer(&node, query.proof, |view| view.topics_in(&org, &page)).await
 }
 
 #[utoipa::path(
