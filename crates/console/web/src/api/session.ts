@@ -3,7 +3,6 @@ import { queryOptions, useMutation, useQueryClient, useSuspenseQuery } from "@ta
 import { api, ok, type Schemas } from "./client";
 
 export type Session = Schemas["SessionView"];
-export type User = Schemas["UserView"];
 
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
@@ -13,14 +12,6 @@ export const sessionQuery = queryOptions({
 
 export function useSession(): Session {
   return useSuspenseQuery(sessionQuery).data;
-}
-
-/** Whether this session may act as `client`. */
-export function mayActAs(session: Session, client: string): boolean {
-  const { user, console } = session;
-  if (!user) return false;
-  if (user.acts_for === "organisation") return client.startsWith(`${console.org}.`);
-  return user.acts_for === "itself" && client === user.client;
 }
 
 /** Whether this session may act as the organisation's operator. */

@@ -33,11 +33,11 @@ const EVERY_MS = 4_000;
 
 type Arguments = Record<string, string | number | undefined>;
 
-export function eventKey({ event, at }: ConnectionEvent, index: number): string {
+function eventKey({ event, at }: ConnectionEvent, index: number): string {
   return `${at.height}:${event.time_ms}:${event.client}:${event.kind}:${event.port}:${event.topic ?? ""}:${index}`;
 }
 
-export interface EventListProps {
+interface EventListProps {
   label: string;
   /** The ledger's list: `audit`, or a client's or gateway's. */
   path: string;
@@ -169,7 +169,7 @@ const REFUSED_ACTIONS: Partial<Record<Kind, Action>> = {
   "subscription-ended": "subscribe",
 };
 
-export function EventSheet({ record, close }: { record: ConnectionEvent | undefined; close: () => void }) {
+function EventSheet({ record, close }: { record: ConnectionEvent | undefined; close: () => void }) {
   const { t } = useTranslation();
   return (
     <Dialog

@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 import { cx } from "@/lib/cx";
 import { IconButton } from "./button";
 
-export interface DialogProps {
+interface DialogProps {
   open: boolean;
   onOpenChange: (open: boolean) => void;
   title: ReactNode;

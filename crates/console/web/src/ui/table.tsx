@@ -35,7 +35,7 @@ const ROW_PX = 44;
 /** Rows kept beyond each edge of the window. */
 const OVERSCAN = 12;
 
-export interface TableProps<T> {
+interface TableProps<T> {
   label: string;
   columns: Column<T>[];
   rows: T[];

@@ -16,7 +16,7 @@ import { Menu, MenuHead, MenuItem } from "@/ui/menu";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty } from "@/ui/states";
 
-export interface Wanted {
+interface Wanted {
   client?: string;
   gateway?: string;
   kind?: string;

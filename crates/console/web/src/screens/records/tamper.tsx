@@ -11,7 +11,7 @@ import { Note } from "@/ui/status";
 import { receiptSpans, type Trust } from "@/verify";
 import { check } from "./verify";
 
-export type Field = "record" | "path" | "value" | "proof" | "headers" | "signatures" | "version";
+type Field = "record" | "path" | "value" | "proof" | "headers" | "signatures" | "version";
 
 /** Where in a receipt each kind of thing lies, as `receiptSpans` names its fields. */
 const FIELDS: [Field, RegExp][] = [
@@ -24,7 +24,7 @@ const FIELDS: [Field, RegExp][] = [
   ["version", /^version$/],
 ];
 
-export interface Place {
+interface Place {
   field: Field;
   start: number;
   end: number;

@@ -20,7 +20,7 @@ import { ClientLink, Id, Time } from "@/ui/value";
 import type { Report, Trust, VerifiedReceipt } from "@/verify";
 import { Tamper } from "./tamper";
 
-export interface Checked {
+interface Checked {
   receipt: Uint8Array;
   report: Report<VerifiedReceipt>;
   ms: number;
