@@ -12,10 +12,7 @@ use sealwire_client::{
 use sealwire_envelope::{ClientId, OrgId};
 use tokio::sync::watch;
 
-use crate::{
-    home::Home,
-    init::{GATEWAY, OPERATOR},
-};
+use crate::{home::Home, init::GATEWAY};
 
 /// Time between two looks at the keys of a connected client's topics.
 const TEND_EVERY: Duration = Duration::from_secs(60);
@@ -42,11 +39,7 @@ impl Actor {
     /// # Errors
     /// When it isn't enrolled here, or its files are damaged.
     pub fn load(home: &Home, client: &ClientId) -> Result<Self> {
-        let dir = match client.name() {
-            OPERATOR => home.operator_dir(&client.org()),
-            GATEWAY => home.gateway_dir(&client.org()),
-            _ => home.client_dir(client),
-        };
+        let dir = home.identity_dir(client);
         let identity = Identity::load(&dir, None).with_context(|| {
             format!(
                 "{client} can't be used from {}: enrol it with `sealwire device enrol {client}`",

@@ -1,16 +1,18 @@
 //! The command line: one definition feeds parsing, help, shell completions and the man page.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sealwire_envelope::{ClientId, OrgId, TopicFilter, TopicName};
 
 mod audit;
 mod certificate;
+mod console;
 mod rights;
 
 pub use audit::{Audit, EventsQuery, Format};
 pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
+pub use console::Console;
 pub use rights::{Key, TermsArgs, Topic};
 
 /// Let devices of organisations that don't trust each other exchange data, provably.
@@ -54,6 +56,8 @@ pub enum Command {
     Gateway(Gateway),
     /// Run an organisation's enrolment desk, which gives devices their certificates, until Ctrl-C.
     Desk(Desk),
+    /// Run an organisation's web console until Ctrl-C.
+    Console(Console),
     /// Certificates: request, issue, enrol, renew, suspend, revoke, check.
     #[command(subcommand)]
     Cert(Cert),
@@ -119,6 +123,9 @@ pub struct Node {
     /// Whose node.
     #[arg(long, value_name = "ORG")]
     pub org: OrgId,
+    /// Serve the organisation's web console here, too: HTTPS unless it is on loopback.
+    #[arg(long, value_name = "ADDRESS")]
+    pub console: Option<SocketAddr>,
     /// Stop when standard input closes: for a program that starts this one.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -130,6 +137,9 @@ pub struct Gateway {
     /// Whose gateway.
     #[arg(long, value_name = "ORG")]
     pub org: OrgId,
+    /// Serve the organisation's web console here, too: HTTPS unless it is on loopback.
+    #[arg(long, value_name = "ADDRESS")]
+    pub console: Option<SocketAddr>,
     /// Stop when standard input closes: for a program that starts this one.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,

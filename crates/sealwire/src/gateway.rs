@@ -25,6 +25,7 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 use crate::{
     actor::Actor,
     cli,
+    console::{self, Serve},
     home::{Home, RecordAddresses},
     init::GATEWAY,
     output::Output,
@@ -153,6 +154,19 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
             running.mqtt_addr, running.http_addr
         )
     });
+    let console = match args.console {
+        None => None,
+        Some(address) => {
+            let listen = Some(address);
+            let serve = Serve {
+                listen,
+                ..Serve::default()
+            };
+            let console = console::begin(home, &args.org, serve).await?;
+            console::told(out, &args.org, &console);
+            Some(console)
+        }
+    };
     let mut story = running.story();
     let stopped = until_stopped(args.until_stdin_closes);
     tokio::pin!(stopped);
@@ -168,6 +182,9 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
                 Err(RecvError::Closed) => bail!("the gateway has ended: see its log"),
             },
         }
+    }
+    if let Some(console) = console {
+        console.shutdown().await;
     }
     running.shutdown().await;
     Ok(())

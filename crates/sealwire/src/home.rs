@@ -27,6 +27,8 @@ use sealwire_envelope::{ClientId, Genesis, OrgId};
 use sealwire_sm::{Certificate, SecretKey, keyfile};
 use serde::{Deserialize, Serialize};
 
+use crate::init::{GATEWAY, OPERATOR};
+
 /// The home directory.
 #[derive(Clone, Debug)]
 pub struct Home {
@@ -59,6 +61,9 @@ pub struct OrgConfig {
     /// Where its enrolment desk listens; none: only where it is told to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desk: Option<SocketAddr>,
+    /// Where its web console listens; none: at a free port of loopback, unless it is told where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<SocketAddr>,
     /// Host names and addresses in the certificate for clients without SM, where it is made here.
     #[serde(default = "tls_names")]
     pub tls_names: Vec<String>,
@@ -185,6 +190,15 @@ impl Home {
     /// A client's directory.
     pub fn client_dir(&self, client: &ClientId) -> PathBuf {
         self.org(&client.org()).join("clients").join(client.name())
+    }
+
+    /// The directory of a client's identity, whatever it is.
+    pub fn identity_dir(&self, client: &ClientId) -> PathBuf {
+        match client.name() {
+            OPERATOR => self.operator_dir(&client.org()),
+            GATEWAY => self.gateway_dir(&client.org()),
+            _ => self.client_dir(client),
+        }
     }
 
     /// Reads an organisation's `org.toml`.

@@ -83,6 +83,8 @@ pub struct Addresses {
     pub gateway_https: SocketAddr,
     /// Enrolment desk.
     pub desk: SocketAddr,
+    /// Web console.
+    pub console: SocketAddr,
 }
 
 impl Addresses {
@@ -107,6 +109,7 @@ impl Addresses {
             gateway_https: at(5),
             desk: at(6),
             https: at(7),
+            console: at(8),
         })
     }
 }
@@ -201,6 +204,7 @@ pub fn run(home: &Home, mut plan: Plan) -> Result<Genesis> {
             mqtts: Some(addresses.mqtts),
             gateway_https: Some(addresses.gateway_https),
             desk: Some(addresses.desk),
+            console: Some(addresses.console),
             tls_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             gateway_http: addresses.gateway_http,
             package_messages: 1000,

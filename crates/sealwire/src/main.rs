@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod certificate;
 mod cli;
+mod console;
 mod demo;
 mod device;
 mod fsck;
@@ -88,6 +89,7 @@ async fn dispatch(given: Option<std::path::PathBuf>, out: Output, command: Comma
         Command::Node(args) => node::run(&home, out, &args).await,
         Command::Gateway(args) => gateway::run(&home, out, &args).await,
         Command::Desk(args) => certificate::desk::run(&home, out, &args).await,
+        Command::Console(args) => console::run(&home, out, &args).await,
         Command::Cert(command) => certificate::run(&home, out, command).await,
         Command::Enrolment(command) => certificate::enrolment::run(&home, out, command).await,
         Command::Device(command) => device::run(&home, out, command).await,

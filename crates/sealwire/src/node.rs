@@ -30,6 +30,7 @@ use tokio::{
 
 use crate::{
     cli::Node,
+    console::{self, Serve},
     home::Home,
     init::node_identity,
     output::Output,
@@ -86,6 +87,19 @@ pub async fn run(home: &Home, out: Output, args: &Node) -> Result<()> {
         ),
     });
 
+    let console = match args.console {
+        None => None,
+        Some(address) => {
+            let listen = Some(address);
+            let serve = Serve {
+                listen,
+                ..Serve::default()
+            };
+            let console = console::begin(home, &args.org, serve).await?;
+            console::told(out, &args.org, &console);
+            Some(console)
+        }
+    };
     let mut blocks = running.chain.mirror().subscribe();
     let stopped = until_stopped(args.until_stdin_closes);
     tokio::pin!(stopped);
@@ -107,6 +121,9 @@ pub async fn run(home: &Home, out: Output, args: &Node) -> Result<()> {
                 bail!("the node has ended: see its log");
             },
         }
+    }
+    if let Some(console) = console {
+        console.shutdown().await;
     }
     let _ = stop.send(true);
     tokio::task::spawn_blocking(move || running.stop()).await?;

@@ -1,4 +1,4 @@
-//! The demo's processes: real `sealwire node` and `sealwire gateway` children of this program.
+//! The demo's processes: real `sealwire node`, `gateway` and `console` children of this program.
 //!
 //! Each child prints one JSON line per event on standard output (see [`Event`]); its log goes to a
 //! file beside its data. A child's standard input is a pipe that this process holds: when this
@@ -15,9 +15,9 @@ use anyhow::{Context as _, Result, bail};
 use sealwire_envelope::OrgId;
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
     time::timeout,
 };
 
@@ -25,6 +25,8 @@ use crate::home::Home;
 
 /// Events that the listener may be behind before children wait for it.
 const EVENTS_BACKLOG: usize = 4096;
+/// Enters that a child may be behind.
+const ENTERS_BACKLOG: usize = 8;
 /// How long a child may take to stop before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(10);
 /// Pause before a dead child is started again; doubles while it keeps dying young.
@@ -39,6 +41,8 @@ pub enum Part {
     Node(OrgId),
     /// An organisation's gateway.
     Gateway(OrgId),
+    /// An organisation's web console.
+    Console(OrgId),
 }
 
 impl Part {
@@ -46,13 +50,14 @@ impl Part {
         match self {
             Self::Node(_) => "node",
             Self::Gateway(_) => "gateway",
+            Self::Console(_) => "console",
         }
     }
 
     /// Whose it is.
     pub fn org(&self) -> &OrgId {
         match self {
-            Self::Node(org) | Self::Gateway(org) => org,
+            Self::Node(org) | Self::Gateway(org) | Self::Console(org) => org,
         }
     }
 
@@ -85,7 +90,12 @@ impl Event {
 
 /// The running children.
 pub struct Cluster {
+    program: PathBuf,
+    home: Home,
+    events: mpsc::Sender<Event>,
     stop: watch::Sender<bool>,
+    /// Enter, for children that listen to it.
+    enter: broadcast::Sender<()>,
     keepers: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -97,25 +107,46 @@ impl Cluster {
     pub fn start(home: &Home, parts: &[Part]) -> Result<(Self, mpsc::Receiver<Event>)> {
         let program = std::env::current_exe().context("the path of this program")?;
         let (events, receiver) = mpsc::channel(EVENTS_BACKLOG);
-        let (stop, stopped) = watch::channel(false);
-        let mut keepers = Vec::new();
+        let mut cluster = Self {
+            program,
+            home: home.clone(),
+            events,
+            stop: watch::channel(false).0,
+            enter: broadcast::channel(ENTERS_BACKLOG).0,
+            keepers: Vec::new(),
+        };
         for part in parts {
-            let child = spawn(&program, home, part)?;
-            let keeper = Keeper {
-                program: program.clone(),
-                home: home.clone(),
-                part: part.clone(),
-                events: events.clone(),
-                stop: stopped.clone(),
-            };
-            keepers.push(tokio::spawn(keeper.run(child)));
+            cluster.add(part.clone())?;
         }
-        Ok((Self { stop, keepers }, receiver))
+        Ok((cluster, receiver))
+    }
+
+    /// Starts one more child and keeps it running.
+    ///
+    /// # Errors
+    /// When it can't be started at all.
+    pub fn add(&mut self, part: Part) -> Result<()> {
+        let child = spawn(&self.program, &self.home, &part)?;
+        let keeper = Keeper {
+            program: self.program.clone(),
+            home: self.home.clone(),
+            part,
+            events: self.events.clone(),
+            stop: self.stop.subscribe(),
+            enter: self.enter.subscribe(),
+        };
+        self.keepers.push(tokio::spawn(keeper.run(child)));
+        Ok(())
+    }
+
+    /// Passes Enter on: the console then makes another link.
+    pub fn enter(&self) -> broadcast::Sender<()> {
+        self.enter.clone()
     }
 
     /// Stops all children and waits until they are gone.
     pub async fn stop(self) {
-        let _ = self.stop.send(true);
+        self.stop.send_replace(true);
         for keeper in self.keepers {
             let _ = keeper.await;
         }
@@ -158,6 +189,7 @@ struct Keeper {
     part: Part,
     events: mpsc::Sender<Event>,
     stop: watch::Receiver<bool>,
+    enter: broadcast::Receiver<()>,
 }
 
 impl Keeper {
@@ -170,11 +202,19 @@ impl Keeper {
                 .await;
             let stdout = child.stdout.take().expect("piped");
             // Taken out, because waiting for a child closes what it still holds.
-            let stdin = child.stdin.take();
+            let mut stdin = child.stdin.take();
             let reader = tokio::spawn(forward(stdout, self.part.clone(), self.events.clone()));
-            let status = tokio::select! {
-                _ = self.stop.wait_for(|stop| *stop) => None,
-                status = child.wait() => Some(status),
+            let status = loop {
+                tokio::select! {
+                    _ = self.stop.wait_for(|stop| *stop) => break None,
+                    status = child.wait() => break Some(status),
+                    Ok(()) = self.enter.recv() => if let Some(stdin) = &mut stdin
+                        && matches!(self.part, Part::Console(_))
+                    {
+                        // If it is gone, waiting for it says so.
+                        let _ = stdin.write_all(b"\n").await;
+                    },
+                }
             };
             reader.abort();
             let Some(status) = status else {

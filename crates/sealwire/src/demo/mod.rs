@@ -19,6 +19,10 @@ use sealwire_client::{
     owner::Owner,
 };
 use sealwire_envelope::{ClientId, OrgId, TopicMode, TopicName, message::CONTENT_TYPE_DEFAULT};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    sync::broadcast,
+};
 
 use crate::{
     actor::Actor,
@@ -60,7 +64,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
     let nodes = orgs.iter().cloned().map(Part::Node);
     let gateways = orgs.iter().take(GATEWAYS).cloned().map(Part::Gateway);
     let parts: Vec<Part> = nodes.chain(gateways).collect();
-    let (cluster, events) = Cluster::start(&home, &parts)?;
+    let (mut cluster, events) = Cluster::start(&home, &parts)?;
     let result = if args.once {
         let narrator = tokio::spawn(narrate::quietly(events, out));
         let result = tell_once(&home, out, &orgs, args.messages).await;
@@ -68,7 +72,7 @@ pub async fn run(given_home: Option<Home>, out: Output, args: &Demo) -> Result<(
         result
     } else {
         let narrator = tokio::spawn(narrate::aloud(events, out));
-        let result = go_on(&home, out, &orgs, args).await;
+        let result = go_on(&home, out, &orgs, args, &mut cluster).await;
         out.note("stopping the services");
         narrator.abort();
         result
@@ -144,7 +148,13 @@ async fn tell_once(home: &Home, out: Output, orgs: &[OrgId], messages: u64) -> R
 }
 
 /// Devices publish until Ctrl-C.
-async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<()> {
+async fn go_on(
+    home: &Home,
+    out: Output,
+    orgs: &[OrgId],
+    args: &Demo,
+    cluster: &mut Cluster,
+) -> Result<()> {
     let stopped = until_stopped(false);
     tokio::pin!(stopped);
     tokio::select! {
@@ -153,6 +163,8 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
     }
     say_addresses(home, out, orgs)?;
     let org = &orgs[0];
+    cluster.add(Part::Console(org.clone()))?;
+    tokio::spawn(pass_enter(cluster.enter()));
     let mut devices = tokio::task::JoinSet::new();
     let machine = ClientId::new(org, "this-machine")?;
     devices.spawn(device(
@@ -174,6 +186,17 @@ async fn go_on(home: &Home, out: Output, orgs: &[OrgId], args: &Demo) -> Result<
                 Ok(Err(error)) => out.error(&error),
                 Err(panic) => bail!("a device's task broke: {panic}"),
             },
+        }
+    }
+}
+
+/// Passes each Enter on to the console.
+async fn pass_enter(enter: broadcast::Sender<()>) {
+    let mut input = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(_)) = input.next_line().await {
+        // Nobody listens any more: the demo ends.
+        if enter.send(()).is_err() {
+            return;
         }
     }
 }

@@ -59,6 +59,15 @@ fn sentence(event: &Event) -> Option<String> {
         "process-started" => format!("started, process {}", text("pid")),
         "process-died" => format!("died ({}), starting it again", text("status")),
         "process-lost" => format!("can't be started: {}", text("error")),
+        "started" if !value["link"].is_null() => format!(
+            "is at {}: sign in once, within 10 minutes, with\n\n  {}\n\n(Enter makes another link)\n",
+            text("console"),
+            text("link")
+        ),
+        "link" => format!(
+            "sign in once, within 10 minutes, with\n\n  {}\n",
+            text("link")
+        ),
         "block" => format!(
             "block {} by {}: {} transactions ({})",
             text("height"),

@@ -38,6 +38,7 @@ impl Ports {
             gateway_https: self.next()?,
             desk: self.next()?,
             https: self.next()?,
+            console: self.next()?,
         })
     }
 
