@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
 import { type Session, sessionQuery, useSession } from "@/api/session";
 import { speak } from "@/i18n";
+import { useRefusal } from "@/parts/refusal";
 import { Button } from "@/ui/button";
 import { TextField } from "@/ui/field";
 import { FileField } from "@/ui/file";
@@ -117,6 +118,7 @@ function ByKey() {
   const [key, setKey] = useState<File>();
   const [certificate, setCertificate] = useState<File>();
   const [passphrase, setPassphrase] = useState("");
+  const refusal = useRefusal();
   const signIn = useMutation({
     async mutationFn() {
       if (!key || !certificate) return undefined;
@@ -153,7 +155,7 @@ function ByKey() {
         <summary className="cursor-pointer text-indigo">{t("signIn.aboutKey")}</summary>
         <p className="mt-1">{t("signIn.aboutKeyText")}</p>
       </details>
-      <Refused error={signIn.error} />
+      <Refused error={refusal(signIn.error)} />
       <Button
         type="submit"
         kind="primary"
