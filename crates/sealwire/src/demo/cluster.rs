@@ -205,8 +205,11 @@ impl Keeper {
             let mut stdin = child.stdin.take();
             let reader = tokio::spawn(forward(stdout, self.part.clone(), self.events.clone()));
             let status = loop {
+                let stop = async {
+                    let _ = self.stop.wait_for(|stop| *stop).await;
+                };
                 tokio::select! {
-                    _ = self.stop.wait_for(|stop| *stop) => break None,
+                    () = stop => break None,
                     status = child.wait() => break Some(status),
                     Ok(()) = self.enter.recv() => if let Some(stdin) = &mut stdin
                         && matches!(self.part, Part::Console(_))

@@ -1,0 +1,10 @@
+//! The console over a real consortium: two validators and a gateway in this process, asked over HTTP as a
+//! browser would.
+
+mod acts;
+mod common;
+mod document;
+mod guard;
+mod records;
+mod serves;
+mod sign_in;
