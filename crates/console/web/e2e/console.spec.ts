@@ -58,15 +58,15 @@ test("overview: the ledger lives, services are named, it is live", async ({ page
 test("devices: enrol one, find it, codes for many", async ({ page }) => {
   await page.goto("/devices");
   await page.getByRole("button", { name: "Enrol a device" }).click();
-  await page.getByLabel("Name").fill("Press 7");
+  await page.getByLabel("Name", { exact: true }).fill("Press 7");
   await page.getByRole("button", { name: "Enrol", exact: true }).click();
   await expect(page.getByText(/1 to 64 lower-case letters/)).toBeVisible();
-  await page.getByLabel("Name").fill("e2e-press");
+  await page.getByLabel("Name", { exact: true }).fill("e2e-press");
   await page.getByRole("button", { name: "Enrol", exact: true }).click();
   await expect(page.getByText(`${DEVICE} is enrolled`)).toBeVisible();
   await accessible(page);
   await page.getByRole("button", { name: "Enrol another" }).click();
-  await page.getByLabel("Name").fill("e2e-reader");
+  await page.getByLabel("Name", { exact: true }).fill("e2e-reader");
   await page.getByRole("radio", { name: "user" }).click();
   await page.getByRole("button", { name: "Enrol", exact: true }).click();
   await expect(page.getByText(`${READER} is enrolled`)).toBeVisible();
@@ -252,7 +252,7 @@ test("ledger: blocks, a sentence, the search box, a proof", async ({ page }) => 
   await accessible(page);
 
   await page.goto("/ledger?tab=state");
-  await page.getByLabel("Name").fill(DEVICE);
+  await page.getByLabel("Name", { exact: true }).fill(DEVICE);
   await page.getByRole("button", { name: "Look up" }).click();
   await page.getByRole("button", { name: "Check the proof here" }).first().click();
   await expect(page.getByText("Verified", { exact: false }).first()).toBeVisible({ timeout: 30_000 });
@@ -364,7 +364,7 @@ test("by keyboard alone: skip link, search, menu, dialog and back", async ({ pag
   await page.keyboard.press("Control+k");
   await page.keyboard.type("enrol a dev");
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("dialog").getByLabel("Name")).toBeFocused();
+  await expect(page.getByRole("dialog").getByLabel("Name", { exact: true })).toBeFocused();
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toHaveCount(0);
   expect(new URL(page.url()).origin).toBe(ORIGIN);

@@ -33,7 +33,8 @@ const i18n = await startLanguage();
 const router = makeRouter(queries);
 whenSignedOut(() => {
   const { pathname, href } = router.state.location;
-  if (pathname === "/sign-in") return;
+  // Whoever signed out knows it.
+  if (pathname === "/sign-in" || !queries.getQueryData(sessionQuery.queryKey)?.user) return;
   void queries
     .invalidateQueries({ queryKey: sessionQuery.queryKey })
     .then(() => router.navigate({ to: "/sign-in", search: { to: href, ended: true } }));

@@ -1,11 +1,11 @@
 // Signing in: by a one-time link, or by a key that never leaves this page.
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Languages } from "lucide-react";
 import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
-import { type Session, sessionQuery, useSession } from "@/api/session";
+import { useEnter, useSession } from "@/api/session";
 import { speak } from "@/i18n";
 import { useRefusal } from "@/parts/refusal";
 import { Button } from "@/ui/button";
@@ -64,14 +64,6 @@ export function SignIn() {
       </main>
     </div>
   );
-}
-
-function useEnter() {
-  const queries = useQueryClient();
-  return (session: Session) => {
-    queries.clear();
-    queries.setQueryData(sessionQuery.queryKey, session);
-  };
 }
 
 function ByLink() {
