@@ -12,8 +12,8 @@ export default defineConfig({
   // One consortium for all tests, which go on from each other's devices and topics.
   workers: 1,
   fullyParallel: false,
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
   reporter: [["list"]],
   use: {
     launchOptions: {

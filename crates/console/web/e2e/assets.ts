@@ -20,6 +20,8 @@ export const BROWSER_ARGS = [
   ...(DIRECTORY ? ["--disable-features=LocalNetworkAccessChecks"] : []),
 ];
 
+let policy: string | undefined;
+
 export async function ownPages(context: BrowserContext): Promise<void> {
   if (!DIRECTORY) return;
   await context.route(
@@ -28,8 +30,10 @@ export async function ownPages(context: BrowserContext): Promise<void> {
       const { pathname, origin } = new URL(route.request().url());
       const wanted = join(DIRECTORY, pathname);
       const path = pathname !== "/" && existsSync(wanted) ? wanted : join(DIRECTORY, "index.html");
-      const program = await route.fetch({ url: `${origin}/` });
-      const { "content-security-policy": policy = "" } = program.headers();
+      if (policy === undefined) {
+        const program = await route.fetch({ url: `${origin}/` });
+        policy = program.headers()["content-security-policy"] ?? "";
+      }
       await route.fulfill({
         body: readFileSync(path),
         contentType: TYPES[extname(path)] ?? "application/octet-stream",

@@ -20,11 +20,14 @@ const TRIES = 2;
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
+      // A console on this machine is there without a network.
+      networkMode: "always",
       staleTime: 5_000,
       retry: (tries, error) =>
         tries < TRIES && (error instanceof Away || (error instanceof Problem && error.status === 503)),
       refetchOnWindowFocus: true,
     },
+    mutations: { networkMode: "always" },
   },
 });
 

@@ -6,10 +6,13 @@ import type { Step } from "@/verify";
 /** What a step or refusal says, in the page's language. */
 export function useProofText() {
   const { t } = useTranslation();
-  return ({ code, detail, values }: Pick<Step, "code" | "detail" | "values">): string =>
-    code
-      ? String(t(`proof.${code.replaceAll(".", "_")}` as never, { ...values, defaultValue: detail } as never))
-      : detail;
+  return ({ code, detail, values }: Pick<Step, "code" | "detail" | "values">): string => {
+    if (!code) return detail;
+    // As texts: i18next would choose a plural by a value named `count`, and can't by a bigint.
+    const texts = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+    const key = `proof.${code.replaceAll(".", "_")}`;
+    return String(t(key as never, { ...texts, defaultValue: detail } as never));
+  };
 }
 
 /** An error of the modules that read files and verify, with its text in the page's language. */

@@ -1,1 +1,0 @@
-export{t as Connection,n as Devices}from"./devices-B1NmLeo4.js";

@@ -1,1 +1,0 @@
-import{h as e}from"./format-PSJ6Omil.js";function t(){let{t}=e();return({code:e,detail:n,values:r})=>e?String(t(`proof.${e.replaceAll(`.`,`_`)}`,{...r,defaultValue:n})):n}function n(){let e=t();return t=>{let{code:n,values:r}=t??{};return t&&n&&r?Error(e({code:n,values:r,detail:t.message})):t}}export{n,t};
