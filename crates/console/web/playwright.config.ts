@@ -12,7 +12,7 @@ export default defineConfig({
   // One consortium for all tests, which go on from each other's devices and topics.
   workers: 1,
   fullyParallel: false,
-  timeout: 120_000,
+  timeout: 300_000,
   expect: { timeout: 20_000 },
   reporter: [["list"]],
   use: {
