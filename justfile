@@ -65,6 +65,14 @@ wheel:
 capi:
     cargo build --release --locked -p sealwire-capi
 
+# The console's pages: types, lint, unit tests, build into crates/console/assets (needs Node 20.19).
+console-web:
+    cd crates/console/web && npm ci && npm run check
+
+# The console in a browser, with the demo of the release build (needs Node and Chromium).
+console-e2e:
+    cd crates/console/web && npm run e2e
+
 # Documentation of all crates.
 doc:
     cargo doc --release --workspace --no-deps --open

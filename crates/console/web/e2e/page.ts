@@ -2,6 +2,7 @@
 // accessibility check, and screenshots in both languages.
 import AxeBuilder from "@axe-core/playwright";
 import { test as base, expect, type Page } from "@playwright/test";
+import { ownPages } from "./assets";
 
 export const ORIGIN = process.env.SEALWIRE_E2E_ORIGIN ?? "";
 export const HOME = process.env.SEALWIRE_E2E_HOME ?? "";
@@ -13,7 +14,8 @@ const EXPECTED = /Failed to load resource: the server responded with a status of
 export const test = base.extend<{ quiet: undefined }>({
   baseURL: ORIGIN,
   quiet: [
-    async ({ page }, use) => {
+    async ({ page, context }, use) => {
+      await ownPages(context);
       const errors: string[] = [];
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => {

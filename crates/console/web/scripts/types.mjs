@@ -7,7 +7,12 @@ const DOCUMENT = new URL("../../../../docs/console-openapi.json", import.meta.ur
 const TYPES = new URL("../src/api/schema.ts", import.meta.url);
 
 const head = "// Written by `npm run types` from docs/console-openapi.json: don't edit.\n\n";
-const text = head + astToString(await openapiTS(DOCUMENT, { alphabetize: false }));
+const document = JSON.parse(readFileSync(DOCUMENT, "utf8"));
+// Requests are typed by their paths. The names of operations are handlers' names and may repeat.
+for (const methods of Object.values(document.paths)) {
+  for (const operation of Object.values(methods)) delete operation.operationId;
+}
+const text = head + astToString(await openapiTS(document));
 if (!process.argv.includes("--check")) {
   writeFileSync(TYPES, text);
 } else if (readFileSync(TYPES, "utf8") !== text) {

@@ -20,11 +20,14 @@ const TRIES = 2;
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
+      // A console on this machine is there without a network.
+      networkMode: "always",
       staleTime: 5_000,
       retry: (tries, error) =>
         tries < TRIES && (error instanceof Away || (error instanceof Problem && error.status === 503)),
       refetchOnWindowFocus: true,
     },
+    mutations: { networkMode: "always" },
   },
 });
 
@@ -33,7 +36,8 @@ const i18n = await startLanguage();
 const router = makeRouter(queries);
 whenSignedOut(() => {
   const { pathname, href } = router.state.location;
-  if (pathname === "/sign-in") return;
+  // Whoever signed out knows it.
+  if (pathname === "/sign-in" || !queries.getQueryData(sessionQuery.queryKey)?.user) return;
   void queries
     .invalidateQueries({ queryKey: sessionQuery.queryKey })
     .then(() => router.navigate({ to: "/sign-in", search: { to: href, ended: true } }));

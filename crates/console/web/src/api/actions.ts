@@ -1,8 +1,6 @@
 // What people do. After each act everything that was asked before counts as old.
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, ok, type Schemas } from "./client";
-
-export type Done = Schemas["Done"];
+import { api, ok } from "./client";
 
 /** Clients whose keys are at the console and for whom this session may act. */
 export const actorsQuery = queryOptions({

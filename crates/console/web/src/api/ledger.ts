@@ -62,13 +62,6 @@ export interface Certificate {
   suspensions: { from: Revocation; until: Revocation | null }[];
 }
 
-export interface Client {
-  client: string;
-  certificate_id: string;
-  certificate: Certificate;
-  status: Status;
-}
-
 export interface Topic {
   owner: string;
   mode: "sealed" | "open";
@@ -241,16 +234,6 @@ export interface EvaluationRecord {
     };
     at: Moment;
   };
-}
-
-export interface TransactionStatus {
-  id: string;
-  state: "pending" | "final";
-  height: number | null;
-  index: number | null;
-  code: number | null;
-  outcome: string | null;
-  text: string | null;
 }
 
 export interface NodeStatus {

@@ -1,11 +1,11 @@
 // What happens, as it happens: the console's event stream, kept for the page. One stream per page, opened
 // with the first screen that listens; the browser connects again by itself, and the page says when it can't.
-import { useEffect, useSyncExternalStore } from "react";
+import { useSyncExternalStore } from "react";
 import type { Schemas } from "./client";
 
 export type Sample = Schemas["Sample"];
 export type Block = Schemas["Block"];
-export type ConnectionView = Schemas["EventView"];
+type ConnectionView = Schemas["EventView"];
 
 /** Samples kept, one a second: as long as the server's fine history. */
 const SAMPLES_MAX = 600;
@@ -14,7 +14,7 @@ const RECENT_MAX = 60;
 /** Pause before a stream that the browser gave up is opened again, in milliseconds. */
 const AGAIN_MS = 3_000;
 
-export interface Live {
+interface Live {
   state: "connecting" | "live" | "away";
   sample: Sample | undefined;
   /** Oldest first. */
@@ -39,7 +39,6 @@ let source: EventSource | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let users = 0;
 const listeners = new Set<() => void>();
-const blockListeners = new Set<(block: Block) => void>();
 
 function set(change: Partial<Live>): void {
   live = { ...live, ...change };
@@ -72,7 +71,6 @@ function open(): void {
     const block = read<Block>(event);
     if (!block) return;
     set({ state: "live", block, blocks: [block, ...live.blocks].slice(0, RECENT_MAX) });
-    for (const listener of blockListeners) listener(block);
   });
   source.addEventListener("connection", (event) => {
     const seen = read<ConnectionView>(event);
@@ -100,14 +98,4 @@ function subscribe(listener: () => void): () => void {
 
 export function useLive(): Live {
   return useSyncExternalStore(subscribe, () => live);
-}
-
-/** Calls `then` for every block that comes; it must be stable. */
-export function useBlocks(then: (block: Block) => void): void {
-  useEffect(() => {
-    blockListeners.add(then);
-    return () => {
-      blockListeners.delete(then);
-    };
-  }, [then]);
 }

@@ -1,9 +1,9 @@
 // Who is signed in, and at which console.
 import { queryOptions, useMutation, useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { api, ok, type Schemas } from "./client";
 
 export type Session = Schemas["SessionView"];
-export type User = Schemas["UserView"];
 
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
@@ -15,26 +15,28 @@ export function useSession(): Session {
   return useSuspenseQuery(sessionQuery).data;
 }
 
-/** Whether this session may act as `client`. */
-export function mayActAs(session: Session, client: string): boolean {
-  const { user, console } = session;
-  if (!user) return false;
-  if (user.acts_for === "organisation") return client.startsWith(`${console.org}.`);
-  return user.acts_for === "itself" && client === user.client;
-}
-
 /** Whether this session may act as the organisation's operator. */
 export function isOperator(session: Session): boolean {
   return session.user?.acts_for === "organisation";
 }
 
-export function useSignOut() {
+/** Somebody else is signed in now, or nobody: nothing that was asked before counts. */
+export function useEnter() {
   const queries = useQueryClient();
+  return (session: Session) => {
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
+    queries.setQueryData(sessionQuery.queryKey, session);
+  };
+}
+
+export function useSignOut() {
+  const enter = useEnter();
+  const navigate = useNavigate();
   return useMutation({
     mutationFn: () => ok(api.DELETE("/api/session")),
-    onSuccess: (session) => {
-      queries.clear();
-      queries.setQueryData(sessionQuery.queryKey, session);
+    async onSuccess(session) {
+      enter(session);
+      await navigate({ to: "/sign-in" });
     },
   });
 }

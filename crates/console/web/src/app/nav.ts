@@ -12,7 +12,7 @@ import {
   Waypoints,
 } from "lucide-react";
 
-export interface Screen {
+interface Screen {
   to:
     | "/"
     | "/devices"

@@ -47,7 +47,7 @@ const overview = createRoute({
   component: lazyRouteComponent(() => import("@/screens/overview/overview"), "Overview"),
 });
 
-export const DEVICE_TABS = ["about", "connections", "topics", "rights", "readings"] as const;
+const DEVICE_TABS = ["about", "connections", "topics", "rights", "readings"] as const;
 
 const devices = createRoute({
   getParentRoute: () => inside,
@@ -72,7 +72,7 @@ const device = createRoute({
   component: lazyRouteComponent(() => import("@/screens/devices/device"), "Device"),
 });
 
-export const TOPIC_TABS = ["topic", "requests", "keys", "simulate"] as const;
+const TOPIC_TABS = ["topic", "requests", "keys", "simulate"] as const;
 
 const topics = createRoute({
   getParentRoute: () => inside,

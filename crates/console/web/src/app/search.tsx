@@ -21,6 +21,7 @@ import { useTranslation } from "react-i18next";
 import { api, ok, type Schemas } from "@/api/client";
 import { cx } from "@/lib/cx";
 import * as format from "@/lib/format";
+import { useOpener } from "@/ui/opener";
 import { SCREENS } from "./nav";
 
 type Hit = Schemas["Hit"];
@@ -49,12 +50,14 @@ const ICONS: Record<Hit["kind"], LucideIcon> = {
 
 export function SearchBox(props: { open: boolean; onOpenChange: (open: boolean) => void }) {
   const { t } = useTranslation();
+  const giveBack = useOpener(props.open);
   return (
     <Radix.Root open={props.open} onOpenChange={props.onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/45" />
         <Radix.Content
           aria-describedby={undefined}
+          onCloseAutoFocus={giveBack}
           className="fixed top-[8dvh] left-1/2 z-40 flex max-h-[80dvh] w-[min(96vw,38rem)] -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line bg-raised shadow-raised outline-none animate-rise"
         >
           <Radix.Title className="sr-only">{t("shell.search.hint")}</Radix.Title>

@@ -40,7 +40,7 @@ export function StatusBadge({ status }: { status: string }) {
   );
 }
 
-export const KIND_TONES: Record<Kind, Tone> = {
+const KIND_TONES: Record<Kind, Tone> = {
   connected: "good",
   "connect-refused": "bad",
   disconnected: "quiet",

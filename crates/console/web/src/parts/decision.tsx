@@ -12,8 +12,8 @@ import { ClientLink, HeightLink, Id, TopicLink } from "@/ui/value";
 import { GrantState, TermsLine } from "./grant";
 import { Sentence } from "./sentence";
 
-export type Step = "client" | "certificate" | "role" | "topic" | "right" | "filter";
-export type StepState = "yes" | "no" | "unasked";
+type Step = "client" | "certificate" | "role" | "topic" | "right" | "filter";
+type StepState = "yes" | "no" | "unasked";
 
 const STOPS_AT: Record<string, Step> = {
   UnknownClient: "client",
@@ -61,7 +61,7 @@ const ICONS: Record<StepState, ReactNode> = {
   unasked: <Minus className="size-4 text-ink-3" aria-hidden />,
 };
 
-export interface DecisionProps {
+interface DecisionProps {
   decision: Decision;
   client: string;
   action: Action;
@@ -129,11 +129,7 @@ export function DecisionView({ decision, client, action, topic, offers }: Decisi
               <Id
                 id={key}
                 to={
-                  <Link
-                    to="/ledger"
-                    search={{ tab: "state", key }}
-                    className="break-all link"
-                  >
+                  <Link to="/ledger" search={{ tab: "state", key }} className="break-all link">
                     {key.length > 44 ? `${key.slice(0, 42)}…` : key}
                   </Link>
                 }

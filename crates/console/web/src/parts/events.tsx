@@ -3,7 +3,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { TFunction } from "i18next";
-import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
+import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import {
   type Action,
@@ -11,56 +11,57 @@ import {
   askLedger,
   type ConnectionEvent,
   type Decision,
-  flat,
+  KINDS,
   type Kind,
-  ledgerPages,
 } from "@/api/ledger";
+import { LOOK, mergedPage, type Place, type Stream } from "@/api/merged";
 import { Button, buttonClass } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Facts } from "@/ui/panel";
-import { Loaded, Loading } from "@/ui/states";
+import { Loaded } from "@/ui/states";
 import { type Column, DataTable } from "@/ui/table";
 import { ClientLink, HeightLink, Id, Time, TopicLink } from "@/ui/value";
 import { KindBadge } from "./badges";
 import { DecisionView } from "./decision";
 
-/** Pages that bring nothing are followed by the next one without being asked, so many times. */
-const EMPTY_PAGES_MAX = 5;
-/** Records looked at for one page. */
-const PAGE = 100;
 /** A list that nobody scrolls follows the ledger at this pace, in milliseconds. */
-const EVERY_MS = 4_000;
+const EVERY_MS = 5_000;
 
-type Arguments = Record<string, string | number | undefined>;
-
-export function eventKey({ event, at }: ConnectionEvent, index: number): string {
+function eventKey({ event, at }: ConnectionEvent, index: number): string {
   return `${at.height}:${event.time_ms}:${event.client}:${event.kind}:${event.port}:${event.topic ?? ""}:${index}`;
 }
 
-export interface EventListProps {
+/** A client's records: one list for each kind, or the one that is wanted. */
+export function streamsOf(client: string, kind: string | undefined, args: Stream["args"] = {}): Stream[] {
+  const kinds = kind === undefined ? KINDS : [kind];
+  return kinds.map((one) => ({ path: "audit", args: { ...args, client, kind: one } }));
+}
+
+interface EventListProps {
   label: string;
-  /** The ledger's list: `audit`, or a client's or gateway's. */
-  path: string;
-  args?: Arguments;
+  /** The ledger's lists that it is made of. */
+  streams: Stream[];
   empty: ReactNode;
   /** Whether to name the client in each line. */
   clients?: boolean;
 }
 
-export function EventList({ label, path, args, empty, clients }: EventListProps) {
+export function EventList({ label, streams, empty, clients }: EventListProps) {
   const { t } = useTranslation();
   const [open, setOpen] = useState<ConnectionEvent>();
   const query = useInfiniteQuery({
-    ...ledgerPages<ConnectionEvent>(path, { ...args, newest_first: "true", limit: PAGE }),
+    queryKey: ["ledger", "events", streams],
+    queryFn: ({ signal, pageParam }) =>
+      mergedPage(streams, pageParam, ({ path, args }, after) =>
+        askLedger(path, { ...args, after, limit: LOOK, newest_first: true }, signal),
+      ),
+    initialPageParam: undefined as Place | undefined,
+    getNextPageParam: (last) => last.next ?? undefined,
     refetchInterval: (state) => ((state.state.data?.pages.length ?? 1) > 1 ? false : EVERY_MS),
   });
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  const rows = useMemo(() => flat(data), [data]);
-  const pages = data?.pages.length ?? 0;
-  const bare = rows.length === 0 && hasNextPage;
-  useEffect(() => {
-    if (bare && !isFetchingNextPage && pages < EMPTY_PAGES_MAX) void fetchNextPage();
-  }, [bare, isFetchingNextPage, pages, fetchNextPage]);
+  const rows = useMemo(() => data?.pages.flatMap((page) => page.value) ?? [], [data]);
+  const looked = data?.pages.reduce((sum, page) => sum + page.looked, 0) ?? 0;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage && rows.length > 0) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, rows.length, fetchNextPage]);
@@ -69,15 +70,13 @@ export function EventList({ label, path, args, empty, clients }: EventListProps)
     <>
       <Loaded query={query} lines={10}>
         {() =>
-          bare ? (
-            isFetchingNextPage ? (
-              <Loading lines={6} />
-            ) : (
-              <div className="flex flex-wrap items-center gap-3 p-4">
-                <span className="text-ink-2">{t("audit.looked", { count: pages * PAGE })}</span>
-                <Button onClick={() => void fetchNextPage()}>{t("audit.goOn")}</Button>
-              </div>
-            )
+          rows.length === 0 && hasNextPage ? (
+            <div className="flex flex-wrap items-center gap-3 p-4">
+              <span className="text-ink-2">{t("audit.looked", { count: looked })}</span>
+              <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+                {t("audit.goOn")}
+              </Button>
+            </div>
           ) : (
             <DataTable
               label={label}
@@ -169,7 +168,7 @@ const REFUSED_ACTIONS: Partial<Record<Kind, Action>> = {
   "subscription-ended": "subscribe",
 };
 
-export function EventSheet({ record, close }: { record: ConnectionEvent | undefined; close: () => void }) {
+function EventSheet({ record, close }: { record: ConnectionEvent | undefined; close: () => void }) {
   const { t } = useTranslation();
   return (
     <Dialog
@@ -231,11 +230,7 @@ function EventView({ record }: { record: ConnectionEvent }) {
                   key="g"
                   id={event.grant}
                   to={
-                    <Link
-                      to="/ledger"
-                      search={{ tab: "state", key: event.grant }}
-                      className="link"
-                    >
+                    <Link to="/ledger" search={{ tab: "state", key: event.grant }} className="link">
                       {event.grant.slice(0, 16)}…
                     </Link>
                   }

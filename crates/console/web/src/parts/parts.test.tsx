@@ -7,6 +7,7 @@ import { speak } from "@/i18n";
 import { show } from "@/test/render";
 import { Refused } from "@/ui/states";
 import { DecisionView, stepsOf } from "./decision";
+import { useProofText } from "./refusal";
 import { Say } from "./say";
 import { chosen, Sentence } from "./sentence";
 
@@ -156,6 +157,23 @@ describe("a refusal", () => {
     expect(new Problem(502, "bad gateway").detail).toBe("bad gateway");
     expect(new Problem(500, null).title).toBe("HTTP 500");
     expect(new Problem(500, { detail: 7 }).detail).toBe("");
+  });
+});
+
+function Anchored() {
+  const values = { package: "ab", topic: "a/b/c", count: 250n, gateway: "acme.gateway", height: 9n };
+  return <p>{useProofText()({ code: "held.anchor", detail: "in English", values })}</p>;
+}
+
+describe("a verified step", () => {
+  it("is told with its numbers, in the page's language", async () => {
+    const { unmount } = await show(<Anchored />);
+    expect(screen.getByText("in English")).toBeVisible();
+    unmount();
+    await speak("zh");
+    await show(<Anchored />);
+    expect(screen.getByText(/主题 a\/b\/c 的数据包 ab，含 250 条记录/)).toBeVisible();
+    await speak("en");
   });
 });
 

@@ -12,15 +12,7 @@ import { Loaded } from "@/ui/states";
 import { Badge, Note } from "@/ui/status";
 import { Id } from "@/ui/value";
 import type { Report, Step } from "@/verify";
-
-/** What a step or refusal says, in the page's language. */
-export function useProofText() {
-  const { t } = useTranslation();
-  return ({ code, detail, values }: Pick<Step, "code" | "detail" | "values">): string =>
-    code
-      ? String(t(`proof.${code.replaceAll(".", "_")}` as never, { ...values, defaultValue: detail } as never))
-      : detail;
-}
+import { useProofText } from "./refusal";
 
 const STATUS: Record<Step["status"], { icon: ReactNode; text: "held" | "failed" | "notReached" }> = {
   held: { icon: <Check className="size-4 text-white" strokeWidth={3} aria-hidden />, text: "held" },

@@ -162,11 +162,7 @@ export function TransactionLine({ view }: { view: View }) {
         <Id
           id={view.id}
           to={
-            <Link
-              to="/ledger/transactions/$id"
-              params={{ id: view.id }}
-              className="link"
-            >
+            <Link to="/ledger/transactions/$id" params={{ id: view.id }} className="link">
               {format.shortId(view.id, 6, 4)}
             </Link>
           }

@@ -1,11 +1,11 @@
 // Pure parts of screens.
 import { describe, expect, it } from "vitest";
+import { readable } from "@/lib/readable";
 import { exportPath } from "./audit/audit";
 import { decimal } from "./compute/keys";
 import { quorumOf } from "./governance/governance";
 import { keyWords } from "./ledger/state";
 import { joined } from "./overview/charts";
-import { readable } from "./records/verify";
 import { tokenIn } from "./sign-in/link";
 
 describe("the overview's curve", () => {

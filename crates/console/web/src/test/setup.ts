@@ -4,6 +4,9 @@ import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";
 import { startLanguage } from "@/i18n";
 
+/** Height of everything, in pixels. */
+const LINE_PX = 40;
+
 if (typeof window !== "undefined") {
   class Observer {
     observe() {}
@@ -12,6 +15,8 @@ if (typeof window !== "undefined") {
   }
   window.ResizeObserver ??= Observer as unknown as typeof ResizeObserver;
   window.scrollTo = () => {};
+  // jsdom lays nothing out; a list needs lines of some height.
+  Object.defineProperty(HTMLElement.prototype, "offsetHeight", { get: () => LINE_PX });
   window.matchMedia ??= (query: string) =>
     ({
       matches: false,

@@ -13,7 +13,7 @@ const KINDS: Record<Kind, string> = {
   danger: "bg-cinnabar-solid text-white border-transparent hover:brightness-90",
 };
 
-export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   kind?: Kind;
   small?: boolean;
   busy?: boolean;

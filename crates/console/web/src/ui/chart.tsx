@@ -13,7 +13,7 @@ export interface Series {
   values: (number | null)[];
 }
 
-export interface ChartProps {
+interface ChartProps {
   label: string;
   /** Unix milliseconds. */
   times: number[];

@@ -5,8 +5,9 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { cx } from "@/lib/cx";
 import { IconButton } from "./button";
+import { useOpener } from "./opener";
 
-export interface DialogProps {
+interface DialogProps {
   open: boolean;
   onOpenChange: (open: boolean) => void;
   title: ReactNode;
@@ -19,12 +20,14 @@ export interface DialogProps {
 
 export function Dialog({ open, onOpenChange, title, lead, side, wide, footer, children }: DialogProps) {
   const { t } = useTranslation();
+  const giveBack = useOpener(open);
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/45" />
         <Radix.Content
           {...(lead ? {} : { "aria-describedby": undefined })}
+          onCloseAutoFocus={giveBack}
           onOpenAutoFocus={(event) => {
             // What is to be typed comes first, not the button that closes.
             const body = (event.currentTarget as HTMLElement).querySelector("[data-body]");

@@ -115,6 +115,8 @@ interface Asked<T> {
   data: T | undefined;
   error: unknown;
   refetch: () => unknown;
+  /** Whether the data is the answer to what was asked before. */
+  isPlaceholderData?: boolean;
 }
 
 /** A query's answer when it is there; what was there before stays while a new one fails. */
@@ -124,8 +126,8 @@ export function Loaded<T>(props: {
   small?: boolean;
   children: (data: T) => ReactNode;
 }) {
-  const { data, error, refetch } = props.query;
-  if (data !== undefined) return props.children(data);
+  const { data, error, refetch, isPlaceholderData } = props.query;
+  if (data !== undefined && !(error && isPlaceholderData)) return props.children(data);
   if (error) return <Failed error={error} retry={() => void refetch()} small={props.small} />;
   return <Loading lines={props.lines} />;
 }

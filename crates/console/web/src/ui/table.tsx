@@ -5,7 +5,6 @@ import {
   type ColumnDef,
   flexRender,
   getCoreRowModel,
-  getSortedRowModel,
   type RowData,
   type SortingState,
   useReactTable,
@@ -35,7 +34,7 @@ const ROW_PX = 44;
 /** Rows kept beyond each edge of the window. */
 const OVERSCAN = 12;
 
-export interface TableProps<T> {
+interface TableProps<T> {
   label: string;
   columns: Column<T>[];
   rows: T[];
@@ -71,6 +70,15 @@ function useWidth() {
   return { ref, ...place };
 }
 
+/** In the order that a head was pressed for. */
+function sorted<T>(rows: T[], columns: Column<T>[], [by]: SortingState): T[] {
+  const column = columns.find((one) => one.id === by?.id);
+  if (!by || !column || !("accessorKey" in column)) return rows;
+  const value = (row: T) => row[column.accessorKey as keyof T];
+  const sign = by.desc ? -1 : 1;
+  return rows.toSorted((a, b) => (value(a) < value(b) ? -sign : value(a) > value(b) ? sign : 0));
+}
+
 export function DataTable<T>(props: TableProps<T>) {
   const { columns, rows, rowId, onEnd } = props;
   const { t } = useTranslation();
@@ -81,26 +89,30 @@ export function DataTable<T>(props: TableProps<T>) {
     [columns, width],
   );
   const template = visible.map((column) => column.meta?.width ?? "minmax(0, 1fr)").join(" ");
+  const ordered = useMemo(() => sorted(rows, columns, sorting), [rows, columns, sorting]);
+  const virtual = useWindowVirtualizer({
+    count: ordered.length,
+    estimateSize: () => ROW_PX,
+    overscan: OVERSCAN,
+    scrollMargin: top,
+    getItemKey: (index) => rowId(ordered[index] as T, index),
+  });
+  const items = virtual.getVirtualItems();
+  const firstShown = items[0]?.index ?? 0;
+  const lastShown = items.at(-1)?.index ?? -1;
+  // The table's own model is made of the rows in sight only: it costs too much for a hundred thousand.
+  const shown = useMemo(() => ordered.slice(firstShown, lastShown + 1), [ordered, firstShown, lastShown]);
   const table = useReactTable({
-    data: rows,
+    data: shown,
     columns: visible,
     state: { sorting },
     onSortingChange: setSorting,
     getCoreRowModel: getCoreRowModel(),
-    getSortedRowModel: getSortedRowModel(),
-    getRowId: rowId,
+    manualSorting: true,
+    getRowId: (row, index) => rowId(row, firstShown + index),
     enableSorting: !onEnd,
   });
   const model = table.getRowModel().rows;
-  const virtual = useWindowVirtualizer({
-    count: model.length,
-    estimateSize: () => ROW_PX,
-    overscan: OVERSCAN,
-    scrollMargin: top,
-    getItemKey: (index) => model[index]?.id ?? index,
-  });
-  const items = virtual.getVirtualItems();
-  const lastShown = items.at(-1)?.index ?? -1;
   useEffect(() => {
     if (onEnd && lastShown >= rows.length - OVERSCAN) onEnd();
   }, [lastShown, rows.length, onEnd]);
@@ -155,7 +167,7 @@ export function DataTable<T>(props: TableProps<T>) {
       </div>
       <div ref={ref} role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
         {items.map((item) => {
-          const row = model[item.index];
+          const row = model[item.index - firstShown];
           if (!row) return null;
           const open = props.onOpen;
           return (

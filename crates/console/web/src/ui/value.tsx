@@ -53,11 +53,7 @@ export function ClientLink({ client, copy }: { client: string; copy?: boolean })
   const cut = client.indexOf(".") + 1;
   return (
     <span className="inline-flex max-w-full items-center gap-0.5">
-      <Link
-        to="/devices/$client"
-        params={{ client }}
-        className="min-w-0 font-medium break-all link"
-      >
+      <Link to="/devices/$client" params={{ client }} className="min-w-0 font-medium break-all link">
         <span className="font-normal text-ink-3">{client.slice(0, cut)}</span>
         {client.slice(cut)}
       </Link>
@@ -79,11 +75,7 @@ export function TopicLink({ topic }: { topic: string }) {
 export function HeightLink({ height }: { height: number }) {
   const { i18n } = useTranslation();
   return (
-    <Link
-      to="/ledger/blocks/$height"
-      params={{ height: String(height) }}
-      className="link"
-    >
+    <Link to="/ledger/blocks/$height" params={{ height: String(height) }} className="link">
       {format.number(height, i18n.language)}
     </Link>
   );

@@ -4,6 +4,7 @@ import devices from "./devices.json";
 import governance from "./governance.json";
 import ledger from "./ledger.json";
 import overview from "./overview.json";
+import ownKey from "./own-key.json";
 import records from "./records.json";
 import rights from "./rights.json";
 import shell from "./shell.json";
@@ -20,6 +21,7 @@ export default {
   governance,
   ledger,
   overview,
+  ownKey,
   records,
   rights,
   shell,

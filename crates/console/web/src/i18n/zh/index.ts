@@ -5,6 +5,7 @@ import devices from "./devices.json";
 import governance from "./governance.json";
 import ledger from "./ledger.json";
 import overview from "./overview.json";
+import ownKey from "./own-key.json";
 import proof from "./proof.json";
 import reasons from "./reasons.json";
 import records from "./records.json";
@@ -24,6 +25,7 @@ export default {
   governance,
   ledger,
   overview,
+  ownKey,
   proof,
   reasons,
   records,

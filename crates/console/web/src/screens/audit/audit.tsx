@@ -1,13 +1,16 @@
 // The history of connections, filtered and taken along.
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { ClipboardList, Download, FileJson, FileSpreadsheet, SearchX } from "lucide-react";
 import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
+import { api, ok } from "@/api/client";
 import { KINDS } from "@/api/ledger";
+import type { Stream } from "@/api/merged";
 import { fromInput, toInput } from "@/lib/format";
 import { tidy } from "@/lib/params";
 import { useWord } from "@/parts/badges";
-import { EventList } from "@/parts/events";
+import { EventList, streamsOf } from "@/parts/events";
 import { Button } from "@/ui/button";
 import { useTyped } from "@/ui/debounced";
 import { SelectField, TextField } from "@/ui/field";
@@ -16,7 +19,7 @@ import { Menu, MenuHead, MenuItem } from "@/ui/menu";
 import { PageHead, Panel } from "@/ui/panel";
 import { Empty } from "@/ui/states";
 
-export interface Wanted {
+interface Wanted {
   client?: string;
   gateway?: string;
   kind?: string;
@@ -37,7 +40,7 @@ export function Audit() {
   const { t } = useTranslation();
   const search = useSearch({ from: "/inside/audit" });
   const navigate = useNavigate({ from: "/audit" });
-  const { from, to, ...rest } = search;
+  const streams = useStreams(search);
   const filtered = Object.keys(search).length > 0;
   const save = (format: "csv" | "jsonl") => window.location.assign(exportPath(format, search));
   return (
@@ -61,8 +64,7 @@ export function Audit() {
         <Filters />
         <EventList
           label={t("audit.list")}
-          path="audit"
-          args={{ ...rest, from_ms: from, to_ms: to }}
+          streams={streams}
           clients
           empty={
             filtered ? (
@@ -83,6 +85,20 @@ export function Audit() {
       </Panel>
     </>
   );
+}
+
+/** Lists in order of time: a client's by kind, else each gateway's. */
+function useStreams({ client, gateway, kind, address, from, to }: Wanted): Stream[] {
+  const query = useQuery({
+    queryKey: ["devices", "gateways"],
+    queryFn: ({ signal }) =>
+      ok(api.GET("/api/devices", { params: { query: { role: "gateway", limit: 500 } }, signal })),
+  });
+  const args = { gateway, kind, address, from_ms: from, to_ms: to };
+  if (client) return streamsOf(client, kind, args);
+  if (gateway) return [{ path: "audit", args }];
+  const gateways = query.data?.items.map((row) => row.client) ?? [];
+  return gateways.map((one) => ({ path: "audit", args: { ...args, gateway: one } }));
 }
 
 function Filters() {

@@ -10,7 +10,8 @@ import { useTrust } from "@/api/trust";
 import { type Answer, type Bin, type OpenedResult, type Rounded, startOpener } from "@/compute";
 import { computeKeyKey, evaluationId, evaluationKey, readComputed } from "@/envelope/compute";
 import { toHex } from "@/lib/format";
-import { TrustPanel, useProofText } from "@/parts/proof";
+import { TrustPanel } from "@/parts/proof";
+import { useRefusal } from "@/parts/refusal";
 import { Sentence } from "@/parts/sentence";
 import { Button } from "@/ui/button";
 import { TextField } from "@/ui/field";
@@ -53,6 +54,7 @@ export function OpenResult() {
   const [result, setResult] = useState<File>();
   const [secret, setSecret] = useState<File>();
   const [passphrase, setPassphrase] = useState("");
+  const refusal = useRefusal();
   const run = useMutation({ mutationFn: openHere, gcTime: 0 });
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -81,7 +83,7 @@ export function OpenResult() {
               value={passphrase}
               onChange={(event) => setPassphrase(event.target.value)}
             />
-            <Failure error={run.error} />
+            <Refused error={refusal(run.error)} />
             <Button
               type="submit"
               kind="primary"
@@ -105,16 +107,6 @@ function Hinted({ text, hint }: { text: string; hint: string }) {
     <>
       {text} <span className="font-normal text-ink-3">· {hint}</span>
     </>
-  );
-}
-
-function Failure({ error }: { error: Error | null }) {
-  const text = useProofText();
-  if (!error) return null;
-  const coded = error as Error & { code?: string; values?: Record<string, string | number | bigint> };
-  if (!coded.code || !coded.values) return <Refused error={error} />;
-  return (
-    <Refused error={new Error(text({ code: coded.code, values: coded.values, detail: error.message }))} />
   );
 }
 

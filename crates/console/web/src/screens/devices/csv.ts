@@ -1,6 +1,6 @@
 // Lines `client,role` that enrolments are to be opened for: as `sealwire enrolment open --csv` takes them.
 
-export const CODE_ROLES = ["device", "user", "gateway", "operator"] as const;
+const CODE_ROLES = ["device", "user", "gateway", "operator"] as const;
 /** Most enrolments at a time: what the server takes. */
 export const LINES_MAX = 10_000;
 

@@ -11,7 +11,7 @@ import { useSession } from "@/api/session";
 import { orgOf } from "@/lib/format";
 import { tidy } from "@/lib/params";
 import { RoleText, StatusBadge, useWord } from "@/parts/badges";
-import { EventList } from "@/parts/events";
+import { EventList, streamsOf } from "@/parts/events";
 import { Sentence } from "@/parts/sentence";
 import { Button, buttonClass } from "@/ui/button";
 import { SelectField } from "@/ui/field";
@@ -53,11 +53,7 @@ export function Device() {
         >
           {t("devices.unknownText")}
         </Empty>
-        <EventList
-          label={t("devices.tab.connections")}
-          path={`clients/${encodeURIComponent(client)}/events`}
-          empty={null}
-        />
+        <EventList label={t("devices.tab.connections")} streams={streamsOf(client, undefined)} empty={null} />
       </Panel>
     );
   return (
@@ -295,8 +291,7 @@ function Connections({ client }: { client: string }) {
       </div>
       <EventList
         label={t("devices.tab.connections")}
-        path={`clients/${encodeURIComponent(client)}/events`}
-        args={{ kind }}
+        streams={streamsOf(client, kind)}
         empty={
           <Empty icon={PlugZap} title={t("devices.noEvents")}>
             {t("devices.noEventsText")}

@@ -23,7 +23,7 @@ import { EnrolCodes } from "./codes";
 import { EnrolOne } from "./enrol";
 
 type Row = Schemas["DeviceRow"];
-export type Sort = "name" | "expires" | "registered" | "seen";
+type Sort = "name" | "expires" | "registered" | "seen";
 const SORTS: Sort[] = ["name", "seen", "registered", "expires"];
 const STATUSES = ["live", "suspended", "revoked", "expired", "not-yet-valid"] as const;
 const ROLES = ["device", "user", "gateway", "operator"] as const;

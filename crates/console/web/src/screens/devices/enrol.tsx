@@ -15,7 +15,7 @@ import { Note } from "@/ui/status";
 import { HeightLink } from "@/ui/value";
 
 /** A client's name without its organisation, as docs/protocol.md has it. */
-export const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 const DAYS_DEFAULT = "365";
 

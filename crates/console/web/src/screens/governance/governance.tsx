@@ -90,12 +90,7 @@ function Organisations({ genesis }: { genesis: Genesis }) {
                 [t("governance.root"), <Id key="r" id={it.root} />],
                 [
                   t("governance.clients"),
-                  <Link
-                    key="c"
-                    to="/devices"
-                    search={{ org: it.org }}
-                    className="link"
-                  >
+                  <Link key="c" to="/devices" search={{ org: it.org }} className="link">
                     {counts[index]?.data ? <Num value={counts[index].data.total} /> : "–"}
                   </Link>,
                 ],

@@ -92,7 +92,12 @@ function Content({ pages, more, busy }: { pages: Page[]; more?: () => unknown; b
   const items = pages.flatMap((page) => page.items);
   return (
     <div className="grid gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(22rem,1fr)]">
-      <Panel title={t("ledger.transactions")} note={format.number(block.transactions, i18n.language)} flush>
+      <Panel
+        title={t("ledger.transactions")}
+        note={format.number(block.transactions, i18n.language)}
+        flush
+        className="self-start"
+      >
         {items.length === 0 ? (
           <Empty small icon={Blocks} title={t("ledger.empty")}>
             {t("ledger.emptyText")}

@@ -23,7 +23,7 @@ const PAGE = 50;
 /** Scrolled further than this, in pixels, the list stands still. */
 const TOP_PX = 120;
 
-export function useBlockPages() {
+function useBlockPages() {
   return useInfiniteQuery({
     queryKey: ["blocks"],
     queryFn: ({ signal, pageParam }) =>

@@ -8,16 +8,15 @@ import { actorsQuery } from "@/api/actions";
 import { bytesOf } from "@/api/client";
 import { genesisQuery, usePinned, useTrust, verifier } from "@/api/trust";
 import { download } from "@/lib/download";
-import { shortId, bytes as size, toHex } from "@/lib/format";
 import { tidy } from "@/lib/params";
 import { Steps, Verdict } from "@/parts/proof";
 import { Button, IconButton } from "@/ui/button";
 import { SelectField, TextField } from "@/ui/field";
-import { Facts, Panel } from "@/ui/panel";
+import { Panel } from "@/ui/panel";
 import { Refused } from "@/ui/states";
 import { Note } from "@/ui/status";
-import { ClientLink, Id, Time } from "@/ui/value";
-import type { Report, Trust, VerifiedReceipt } from "@/verify";
+import type { MessageKeys, Report, Trust, VerifiedReceipt } from "@/verify";
+import { Message } from "./message";
 import { Tamper } from "./tamper";
 
 export interface Checked {
@@ -26,10 +25,12 @@ export interface Checked {
   ms: number;
 }
 
-/** Checks a receipt in the worker, and says how long it took. */
-export async function check(receipt: Uint8Array, trust: Trust): Promise<Checked> {
+/** Checks a receipt in the worker, and says how long it took; with `keys` its content, too. */
+export async function check(receipt: Uint8Array, trust: Trust, keys?: MessageKeys): Promise<Checked> {
   const start = performance.now();
-  const report = await verifier.call.verifyReceipt(receipt, trust);
+  const report = await (keys
+    ? verifier.call.verifyReceipt(receipt, trust, keys)
+    : verifier.call.verifyReceipt(receipt, trust));
   return { receipt, report, ms: performance.now() - start };
 }
 
@@ -42,6 +43,7 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
   const genesis = useQuery(genesisQuery);
   const actors = useQuery(actorsQuery).data ?? [];
   const [as, setAs] = useState("");
+  const [opened, setOpened] = useState<Checked>();
   const last = count - 1;
   const index = Math.min(search.index ?? 0, last);
   const run = useMutation({
@@ -53,17 +55,21 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
   });
   const { reset } = run;
   // biome-ignore lint/correctness/useExhaustiveDependencies: another message, another verification
-  useEffect(() => reset(), [index, id, reset]);
+  useEffect(() => {
+    reset();
+    setOpened(undefined);
+  }, [index, id, reset]);
   const go = (to: number) => {
     const next = Math.max(0, Math.min(last, to));
     void navigate({ search: (now) => tidy({ ...now, index: next === 0 ? undefined : next }), replace: true });
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    setOpened(undefined);
     if (trust) run.mutate({ index, trust });
   };
   const readers = actors.filter((client) => !/\.(operator|gateway)$/.test(client));
-  const checked = run.data;
+  const checked = opened ?? run.data;
   return (
     <>
       <Panel title={t("records.verify.title")}>
@@ -143,7 +149,9 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
             </Verdict>
             <div className="grid gap-6 xl:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
               <Steps report={checked.report} />
-              {checked.report.result && <Message result={checked.report.result} sealed={sealed} />}
+              {checked.report.result && trust && (
+                <Message checked={checked} trust={trust} sealed={sealed} onOpened={setOpened} />
+              )}
             </div>
           </div>
         )}
@@ -151,46 +159,4 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
       {checked?.report.holds && trust && <Tamper receipt={checked.receipt} trust={trust} />}
     </>
   );
-}
-
-function Message({ result, sealed }: { result: VerifiedReceipt; sealed: boolean }) {
-  const { t, i18n } = useTranslation();
-  const { record } = result;
-  const payload = record.payload;
-  const text = sealed ? undefined : readable(payload);
-  return (
-    <section className="min-w-0 self-start rounded-lg border border-line p-4">
-      <h3 className="mb-2.5 font-semibold">{t("records.message.title")}</h3>
-      <Facts
-        items={[
-          [t("records.message.sender"), <ClientLink key="s" client={record.sender} />],
-          [t("records.message.received"), <Time key="t" ms={Number(record.received_ms)} />],
-          [t("records.message.qos"), String(record.qos)],
-          [t("records.message.size"), size(payload.length, i18n.language)],
-          [t("records.message.digest"), <Id key="d" id={result.digest} />],
-        ]}
-      />
-      <div className="mt-3 mb-1 text-[0.9rem] text-ink-3">
-        {text === undefined ? t("records.message.payload") : t("records.message.text")}
-      </div>
-      <pre
-        tabIndex={0}
-        className="id-text max-h-40 overflow-y-auto rounded-md bg-sunken p-2.5 break-all whitespace-pre-wrap"
-      >
-        {text ?? shortId(toHex(payload), 512, 32)}
-      </pre>
-      {sealed && <p className="mt-2 text-[0.9rem] text-ink-2">{t("records.message.sealed")}</p>}
-    </section>
-  );
-}
-
-/** The payload as text, if it is text that can be read. */
-export function readable(payload: Uint8Array): string | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(payload);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: what no person reads
-    return /[\u0000-\u0008\u000e-\u001f]/.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
 }

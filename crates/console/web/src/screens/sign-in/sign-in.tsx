@@ -1,12 +1,13 @@
 // Signing in: by a one-time link, or by a key that never leaves this page.
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Languages } from "lucide-react";
 import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
-import { type Session, sessionQuery, useSession } from "@/api/session";
+import { useEnter, useSession } from "@/api/session";
 import { speak } from "@/i18n";
+import { useRefusal } from "@/parts/refusal";
 import { Button } from "@/ui/button";
 import { TextField } from "@/ui/field";
 import { FileField } from "@/ui/file";
@@ -65,14 +66,6 @@ export function SignIn() {
   );
 }
 
-function useEnter() {
-  const queries = useQueryClient();
-  return (session: Session) => {
-    queries.clear();
-    queries.setQueryData(sessionQuery.queryKey, session);
-  };
-}
-
 function ByLink() {
   const { t } = useTranslation();
   const enter = useEnter();
@@ -117,6 +110,7 @@ function ByKey() {
   const [key, setKey] = useState<File>();
   const [certificate, setCertificate] = useState<File>();
   const [passphrase, setPassphrase] = useState("");
+  const refusal = useRefusal();
   const signIn = useMutation({
     async mutationFn() {
       if (!key || !certificate) return undefined;
@@ -153,7 +147,7 @@ function ByKey() {
         <summary className="cursor-pointer text-indigo">{t("signIn.aboutKey")}</summary>
         <p className="mt-1">{t("signIn.aboutKeyText")}</p>
       </details>
-      <Refused error={signIn.error} />
+      <Refused error={refusal(signIn.error)} />
       <Button
         type="submit"
         kind="primary"

@@ -27,7 +27,7 @@ export function GrantDialog(props: {
     () =>
       ok(
         api.POST("/api/actions/topics/grant", {
-          body: { as: props.owner, topic: topic.trim(), to: to.trim(), terms: termsOf(chosen) },
+          body: { as: props.owner, topic: topic.trim(), to: to.trim(), ...termsOf(chosen) },
         }),
       ),
     () => {

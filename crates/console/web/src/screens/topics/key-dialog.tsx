@@ -34,7 +34,7 @@ export function KeyDialog(props: {
         body: {
           as: props.owner,
           topic: topic.trim(),
-          terms: termsOf(chosen),
+          ...termsOf(chosen),
           uses: Number(uses) || 1,
           redeem_within_s: (Number(days) || 30) * DAY_S,
         },
@@ -115,7 +115,7 @@ function Made({ made }: { made: Schemas["Authorised"] }) {
 }
 
 /** A QR code, black on white in dark mode as well: scanners want it so. */
-export function Qr({ text, label }: { text: string; label: string }) {
+function Qr({ text, label }: { text: string; label: string }) {
   const { data, size } = encode(text, { ecc: "M", border: 3 });
   const path = data
     .flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : "")))

@@ -21,7 +21,7 @@ interface Props {
 }
 
 /** The prefix of a client's topics. */
-export function prefixOf(client: string): string {
+function prefixOf(client: string): string {
   return `${client.replace(".", "/")}/`;
 }
 

@@ -178,7 +178,7 @@ function Ask({ topic }: { topic: string | undefined }) {
     () =>
       ok(
         api.POST("/api/actions/topics/request", {
-          body: { as: asked, topic: filter.trim(), terms: termsOf(chosen) },
+          body: { as: asked, topic: filter.trim(), ...termsOf(chosen) },
         }),
       ),
     () => toast(t("topics.request.done", { topic: filter.trim() })),

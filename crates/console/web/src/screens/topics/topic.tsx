@@ -16,6 +16,7 @@ import {
   part,
   type Topic,
   topicPart,
+  type Upkeep,
   type WideGrant,
 } from "@/api/ledger";
 import { useNow } from "@/lib/clock";
@@ -119,6 +120,7 @@ function Known({ name, topic, grants }: { name: string; topic: Topic; grants: Gr
         }
       >
         <TopicFacts name={name} topic={topic} grants={grants} />
+        <KeyCare name={name} owner={topic.owner} />
         {!keyHere && (
           <div className="mt-4">
             <Note tone="quiet" title={t("topics.noKey")}>
@@ -163,6 +165,42 @@ function Known({ name, topic, grants }: { name: string; topic: Topic; grants: Gr
         }
         done={t("topics.closedDone", { topic: name })}
       />
+    </div>
+  );
+}
+
+/** Who has the present key without a right, or a right without the key: after a revocation by an operator. */
+function KeyCare({ name, owner }: { name: string; owner: string }) {
+  const { t } = useTranslation();
+  const query = useQuery({
+    ...ledgerQuery<Upkeep[]>(`clients/${part(owner)}/upkeep`, { limit: 1000 }),
+    refetchInterval: EVERY_MS,
+  });
+  const found = query.data?.value.find((one) => one.topic === name);
+  if (!found || (found.stale.length === 0 && found.missing.length === 0)) return null;
+  const clients = (ids: string[]) => ({
+    clients: (
+      <span className="inline-flex flex-wrap gap-x-2">
+        {ids.map((id) => (
+          <ClientLink key={id} client={id} />
+        ))}
+      </span>
+    ),
+  });
+  return (
+    <div className="mt-4">
+      <Note tone="doubt" title={t("topics.upkeep.title")}>
+        {found.stale.length > 0 && (
+          <p>
+            <Sentence text={t("topics.upkeep.stale")} parts={clients(found.stale)} />
+          </p>
+        )}
+        {found.missing.length > 0 && (
+          <p>
+            <Sentence text={t("topics.upkeep.missing")} parts={clients(found.missing)} />
+          </p>
+        )}
+      </Note>
     </div>
   );
 }

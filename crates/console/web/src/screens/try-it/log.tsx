@@ -15,9 +15,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Action } from "@/api/ledger";
 import { cx } from "@/lib/cx";
+import { readable } from "@/lib/readable";
 import { DecisionView } from "@/parts/decision";
 import { useExplain } from "@/parts/events";
-import { readable } from "@/screens/records/verify";
 import { Button, buttonClass } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Panel } from "@/ui/panel";
@@ -116,6 +116,9 @@ function EntryLine({ entry, ask }: { entry: Entry; ask: (action: Action) => void
         </div>
         <Said entry={entry} />
         {entry.payload && <Payload payload={entry.payload} />}
+        {entry.signedBy && (
+          <p className="text-[0.9rem] text-bamboo">{t("tryIt.openedHere", { client: entry.signedBy })}</p>
+        )}
         {action && (
           <Button small className="mt-1.5" onClick={() => ask(action)}>
             {t("tryIt.why")}

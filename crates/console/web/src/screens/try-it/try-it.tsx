@@ -5,9 +5,14 @@ import { CloudOff, Cpu } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { actorsQuery } from "@/api/actions";
+import { api, ok } from "@/api/client";
+import { mintToken, seal, unseal, useHeld } from "@/api/keyring";
 import { ledgerQuery, type NamedTopic, part, type Topic, topicPart } from "@/api/ledger";
 import { useSession } from "@/api/session";
+import { useTrust } from "@/api/trust";
+import { inspectMessage } from "@/envelope/message";
 import { tidy } from "@/lib/params";
+import { OwnKey } from "@/parts/own-key";
 import { TopicField } from "@/parts/topic-field";
 import { Button, buttonClass } from "@/ui/button";
 import { CheckField, Segmented, SelectField, TextArea } from "@/ui/field";
@@ -15,13 +20,27 @@ import { PageHead, Panel } from "@/ui/panel";
 import { Empty, Loaded, Refused } from "@/ui/states";
 import { Badge, Dot, Note, type Tone } from "@/ui/status";
 import { Log } from "./log";
-import { type State, useWire, type Wire } from "./wire";
+import { type Opening, type State, useWire, type Wire } from "./wire";
+
+/** Content type of what is typed here. */
+const TEXT = "text/plain";
+
+/** Whether bytes have the form of a sealed message. */
+function isSealed(payload: Uint8Array): boolean {
+  try {
+    inspectMessage(payload);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const TONES: Record<State, Tone> = { idle: "quiet", connecting: "doubt", connected: "good", ended: "quiet" };
 
 export function TryIt() {
   const { t } = useTranslation();
   const { console } = useSession();
+  const held = useHeld();
   const actors = useQuery(actorsQuery);
   if (!console.mqtt)
     return (
@@ -39,7 +58,8 @@ export function TryIt() {
       <PageHead title={t("shell.nav.tryIt")} lead={t("tryIt.lead")} />
       <Loaded query={actors} lines={6}>
         {(all) => {
-          const devices = all.filter((client) => !/\.(operator|gateway)$/.test(client));
+          const here = all.filter((client) => !/\.(operator|gateway)$/.test(client));
+          const devices = held && !here.includes(held.client) ? [held.client, ...here] : here;
           return devices.length === 0 ? (
             <Panel>
               <Empty
@@ -53,6 +73,9 @@ export function TryIt() {
               >
                 {t("tryIt.noDeviceText")}
               </Empty>
+              <div className="mx-auto max-w-lg">
+                <OwnKey lead={t("tryIt.keyLead")} />
+              </div>
             </Panel>
           ) : (
             <Bench devices={devices} />
@@ -65,7 +88,14 @@ export function TryIt() {
 
 function Bench({ devices }: { devices: string[] }) {
   const search = useSearch({ from: "/inside/try-it" });
-  const wire = useWire();
+  const held = useHeld();
+  const trust = useTrust();
+  const opening: Opening = async (topic, payload) => {
+    if (!held || !trust || !isSealed(payload)) return null;
+    const opened = await unseal(topic, payload, held, trust);
+    return opened && { content: opened.content, sender: opened.sender };
+  };
+  const wire = useWire(opening);
   const client = search.client && devices.includes(search.client) ? search.client : (devices[0] ?? "");
   const topics = useQuery(ledgerQuery<NamedTopic[]>(`clients/${part(client)}/topics`));
   const own = (topics.data?.value ?? []).filter(({ topic }) => !topic.closed);
@@ -95,7 +125,13 @@ function Connect({ wire, client, devices }: { wire: Wire; client: string; device
   const { t } = useTranslation();
   const navigate = useNavigate({ from: "/try-it" });
   const [version, setVersion] = useState<"5" | "4">("5");
-  const connect = useMutation({ mutationFn: () => wire.connect(client, version === "5" ? 5 : 4) });
+  const { console } = useSession();
+  const held = useHeld();
+  const mint = async () =>
+    held?.client === client
+      ? mintToken(held, console.chain, `${console.org}.gateway`)
+      : ok(api.POST("/api/actions/token", { body: { client } }));
+  const connect = useMutation({ mutationFn: () => wire.connect(client, version === "5" ? 5 : 4, mint) });
   const busy = wire.state === "connecting";
   return (
     <Panel
@@ -118,7 +154,9 @@ function Connect({ wire, client, devices }: { wire: Wire; client: string; device
           }}
           options={devices.map((value) => ({ value, text: value }))}
         />
-        <p className="text-[0.9rem] text-ink-3">{t("tryIt.connectText")}</p>
+        <p className="text-[0.9rem] text-ink-3">
+          {t(held?.client === client ? "tryIt.connectOwn" : "tryIt.connectText")}
+        </p>
         <Refused error={connect.error} />
         <div className="flex flex-wrap items-center gap-3">
           {wire.state === "connected" ? (
@@ -140,6 +178,7 @@ function Connect({ wire, client, devices }: { wire: Wire; client: string; device
             />
           )}
         </div>
+        {wire.state !== "connected" && <OwnKey lead={t("tryIt.keyLead")} />}
       </div>
     </Panel>
   );
@@ -158,15 +197,26 @@ function Publish({ wire, client, first }: { wire: Wire; client: string; first: s
   });
   const sealed = known.data?.value.topic?.mode === "sealed";
   const missing = known.data?.value.topic === null;
+  const held = useHeld();
+  const trust = useTrust();
+  const own = sealed && held?.client === client && trust ? held : undefined;
+  const epoch = known.data?.value.topic?.epoch ?? 0;
+  const sealing = async (content: Uint8Array) => {
+    const made = own && trust && (await seal(topic.trim(), epoch, own, trust, content, TEXT));
+    if (!made) throw new Error(t("ownKey.noKey", { client }));
+    return made;
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void wire.publish(topic.trim(), payload, Number(qos) as 0 | 1 | 2, retain);
+    const content = new TextEncoder().encode(payload);
+    void wire.publish(topic.trim(), content, Number(qos) as 0 | 1 | 2, retain, own && sealing);
   };
   return (
     <Panel title={t("tryIt.publish")}>
       <form onSubmit={submit} className="flex flex-col gap-4">
         <TopicField label={t("tryIt.topic")} value={topic} onChange={setTopic} />
-        {sealed && (
+        {own && <Note tone="info">{t("tryIt.sealedHere")}</Note>}
+        {sealed && !own && (
           <Note tone="doubt" title={t("tryIt.sealedTopic")}>
             {t("tryIt.sealedTopicText")}
           </Note>

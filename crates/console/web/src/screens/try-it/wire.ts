@@ -2,7 +2,6 @@
 // gateway's reasons included. It doesn't connect again by itself, because a token is good once.
 import type { IClientOptions, MqttClient } from "mqtt";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { api, ok } from "@/api/client";
 
 export type EntryKind =
   | "connecting"
@@ -32,9 +31,26 @@ export interface Entry {
   /** From sending to acknowledgement, in milliseconds. */
   tookMs?: number;
   text?: string;
+  /** Who signed the content, where a sealed message was opened here. */
+  signedBy?: string;
+}
+
+/** User name and password of one login. */
+interface Login {
+  client: string;
+  password: string;
 }
 
 export type State = "idle" | "connecting" | "connected" | "ended";
+
+/** Turns content into what goes over the wire on a sealed topic. */
+type Sealing = (content: Uint8Array) => Promise<Uint8Array>;
+
+/** Opens what came on a sealed topic; null where it is none, or there is no key. */
+export type Opening = (
+  topic: string,
+  payload: Uint8Array,
+) => Promise<{ content: Uint8Array; sender: string } | null>;
 
 /** Entries kept. */
 const ENTRIES_MAX = 500;
@@ -56,7 +72,7 @@ function codeOf(error: unknown): number | undefined {
   return typeof code === "number" ? code : undefined;
 }
 
-export function useWire() {
+export function useWire(opening: Opening) {
   const [state, setState] = useState<State>("idle");
   const [entries, setEntries] = useState<Entry[]>([]);
   const [filters, setFilters] = useState<string[]>([]);
@@ -64,6 +80,8 @@ export function useWire() {
   const count = useRef(0);
   /** The words that came with the last answer: the library hands on codes only. */
   const words = useRef<string>(undefined);
+  const open = useRef(opening);
+  open.current = opening;
 
   const add = useCallback((entry: Omit<Entry, "id" | "timeMs">) => {
     count.current += 1;
@@ -96,9 +114,20 @@ export function useWire() {
         setState("connected");
         add({ kind: "connected", reason: words.current });
       });
-      made.on("message", (topic, payload) =>
-        add({ kind: "message", topic, payload: new Uint8Array(payload) }),
-      );
+      made.on("message", (topic, bytes) => {
+        const payload = new Uint8Array(bytes);
+        void open
+          .current(topic, payload)
+          .catch(() => null)
+          .then((opened) =>
+            add({
+              kind: "message",
+              topic,
+              payload: opened?.content ?? payload,
+              signedBy: opened?.sender,
+            }),
+          );
+      });
       made.on("error", (error) => {
         if (!refused) add({ kind: "error", text: error.message });
       });
@@ -115,17 +144,14 @@ export function useWire() {
   );
 
   const connect = useCallback(
-    async (as: string, protocolVersion: 4 | 5) => {
+    async (as: string, protocolVersion: 4 | 5, mint: () => Promise<Login>) => {
       disconnect();
       setState("connecting");
       setFilters([]);
       words.current = undefined;
       add({ kind: "connecting", text: as });
       try {
-        const [{ default: mqtt }, token] = await Promise.all([
-          import("mqtt"),
-          ok(api.POST("/api/actions/token", { body: { client: as } })),
-        ]);
+        const [{ default: mqtt }, token] = await Promise.all([import("mqtt"), mint()]);
         const options: IClientOptions = {
           protocolVersion,
           clientId: token.client,
@@ -153,11 +179,11 @@ export function useWire() {
   );
 
   const publish = useCallback(
-    async (topic: string, payload: string, qos: 0 | 1 | 2, retain: boolean) => {
+    async (topic: string, content: Uint8Array, qos: 0 | 1 | 2, retain: boolean, sealing?: Sealing) => {
       const start = performance.now();
-      const bytes = new TextEncoder().encode(payload);
-      add({ kind: "sent", topic, payload: bytes });
       try {
+        const bytes = sealing ? await sealing(content) : content;
+        add({ kind: "sent", topic, payload: bytes });
         await client.current?.publishAsync(topic, bytes as never, { qos, retain });
         if (qos > 0) add({ kind: "acked", topic, tookMs: performance.now() - start });
       } catch (error) {

@@ -1,0 +1,1 @@
+function e(e,t){let n=e[t];return typeof n==`number`?String(n):typeof n==`string`&&n!==``?n:void 0}function t(e,t){let n=Number(e[t]);return e[t]!==void 0&&e[t]!==``&&Number.isSafeInteger(n)&&n>=0?n:void 0}function n(e,t,n){return n.find(n=>n===e[t])}function r(e){return Object.fromEntries(Object.entries(e).filter(([,e])=>e!==void 0))}export{r as i,n,e as r,t};

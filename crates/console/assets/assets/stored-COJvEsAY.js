@@ -1,0 +1,1 @@
+function e(e){try{return localStorage.getItem(`sealwire.${e}`)}catch{return null}}function t(e,t){try{t===null?localStorage.removeItem(`sealwire.${e}`):localStorage.setItem(`sealwire.${e}`,t)}catch{}}export{e as n,t};
