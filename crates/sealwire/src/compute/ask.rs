@@ -70,7 +70,7 @@ pub async fn run(home: &Home, out: Output, command: Compute) -> Result<()> {
             match job {
                 Some(job) => {
                     let status = service.job(&job).await?;
-                    out.print(&status, |status| job_text(status));
+                    out.print(&status, job_text);
                 }
                 None => {
                     let jobs = service.jobs().await?;
