@@ -171,8 +171,8 @@ test("try it: publish, acknowledged, received by the reader", async ({ page, con
   await page.getByLabel("Topic", { exact: true }).fill(TOPIC);
   await page.getByLabel("Payload").fill("21.5");
   await page.getByRole("button", { name: "Publish" }).click();
-  await expect(page.getByText("Acknowledged")).toBeVisible();
-  await expect(reader.getByText("Received")).toBeVisible();
+  await expect(page.getByText("Acknowledged", { exact: true })).toBeVisible();
+  await expect(reader.getByText("Received", { exact: true })).toBeVisible();
   await expect(reader.getByText("21.5", { exact: true })).toBeVisible();
   await accessible(page);
   await shoot(page, "try-it");

@@ -69,7 +69,7 @@ async function signIn(url: string): Promise<void> {
   const context = await browser.newContext({ locale: "en-GB" });
   await ownPages(context);
   const page = await context.newPage();
-  await page.goto(url);
+  await page.goto(url, { timeout: UP_MS });
   await page.getByRole("heading", { name: "Overview" }).waitFor({ timeout: 30_000 });
   writeFileSync("test-results/session.json", JSON.stringify(await context.storageState()));
   await browser.close();

@@ -28,7 +28,7 @@ async function everything(all: Record<string, number[]>, size: number): Promise<
   const { streams, fetch } = lists(all, size);
   const out: number[] = [];
   let place: Place | undefined;
-  for (let page = 0; page < 100; page += 1) {
+  for (let page = 0; page < 1_000; page += 1) {
     const { value, next } = await mergedPage(streams, place, fetch);
     out.push(...value.map((one) => one.at.height));
     if (!next) return out;

@@ -152,11 +152,23 @@ function useColumns(t: TFunction, clients: boolean): Column<ConnectionEvent>[] {
   }, [t, clients]);
 }
 
+/** A gateway's words; where they are the name of one of the ledger's reasons, that reason. */
+function useWords() {
+  const { t, i18n } = useTranslation();
+  return (reason: string): string => {
+    const key = `reasons.${reason}`;
+    return i18n.exists(key) ? String(t(key as never)) : reason;
+  };
+}
+
 function About({ record: { event } }: { record: ConnectionEvent }) {
+  const words = useWords();
   return (
     <span className="block min-w-0">
       {event.topic && <span className="block break-all">{event.topic}</span>}
-      {event.reason && <span className="block text-[0.9rem] break-words text-ink-2">{event.reason}</span>}
+      {event.reason && (
+        <span className="block text-[0.9rem] break-words text-ink-2">{words(event.reason)}</span>
+      )}
     </span>
   );
 }
@@ -184,6 +196,7 @@ function EventSheet({ record, close }: { record: ConnectionEvent | undefined; cl
 
 function EventView({ record }: { record: ConnectionEvent }) {
   const { t } = useTranslation();
+  const words = useWords();
   const { event, gateway, at } = record;
   const action = REFUSED_ACTIONS[event.kind];
   return (
@@ -193,7 +206,7 @@ function EventView({ record }: { record: ConnectionEvent }) {
           <KindBadge kind={event.kind} />
           <ClientLink client={event.client} copy />
         </div>
-        {event.reason && <p className="text-[1.02rem] break-words">{event.reason}</p>}
+        {event.reason && <p className="text-[1.02rem] break-words">{words(event.reason)}</p>}
       </div>
       <Facts
         items={[

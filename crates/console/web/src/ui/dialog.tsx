@@ -29,12 +29,12 @@ export function Dialog({ open, onOpenChange, title, lead, side, wide, footer, ch
           {...(lead ? {} : { "aria-describedby": undefined })}
           onCloseAutoFocus={giveBack}
           onOpenAutoFocus={(event) => {
-            // What is to be typed comes first, not the button that closes.
-            const body = (event.currentTarget as HTMLElement).querySelector("[data-body]");
-            const first = body?.querySelector<HTMLElement>("input, textarea, select, button");
-            if (!first) return;
+            // What is to be typed comes first, not the button that closes. Where there is nothing to type the
+            // dialog itself has the focus: a button's tip would take the first Escape.
             event.preventDefault();
-            first.focus();
+            const content = event.currentTarget as HTMLElement;
+            const field = content.querySelector<HTMLElement>("[data-body] :is(input, textarea, select)");
+            (field ?? content).focus();
           }}
           className={cx(
             "fixed z-40 flex flex-col bg-surface shadow-raised outline-none animate-rise",

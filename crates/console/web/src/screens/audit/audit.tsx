@@ -17,7 +17,7 @@ import { SelectField, TextField } from "@/ui/field";
 import { Filters as FilterBar } from "@/ui/filters";
 import { Menu, MenuHead, MenuItem } from "@/ui/menu";
 import { PageHead, Panel } from "@/ui/panel";
-import { Empty } from "@/ui/states";
+import { Empty, Loading } from "@/ui/states";
 
 interface Wanted {
   client?: string;
@@ -62,33 +62,37 @@ export function Audit() {
       />
       <Panel flush>
         <Filters />
-        <EventList
-          label={t("audit.list")}
-          streams={streams}
-          clients
-          empty={
-            filtered ? (
-              <Empty
-                icon={SearchX}
-                title={t("audit.noMatch")}
-                actions={<Button onClick={() => void navigate({ search: {} })}>{t("ui.clear")}</Button>}
-              >
-                {t("audit.noMatchText")}
-              </Empty>
-            ) : (
-              <Empty icon={ClipboardList} title={t("audit.none")}>
-                {t("audit.noneText")}
-              </Empty>
-            )
-          }
-        />
+        {streams ? (
+          <EventList
+            label={t("audit.list")}
+            streams={streams}
+            clients
+            empty={
+              filtered ? (
+                <Empty
+                  icon={SearchX}
+                  title={t("audit.noMatch")}
+                  actions={<Button onClick={() => void navigate({ search: {} })}>{t("ui.clear")}</Button>}
+                >
+                  {t("audit.noMatchText")}
+                </Empty>
+              ) : (
+                <Empty icon={ClipboardList} title={t("audit.none")}>
+                  {t("audit.noneText")}
+                </Empty>
+              )
+            }
+          />
+        ) : (
+          <Loading lines={10} />
+        )}
       </Panel>
     </>
   );
 }
 
 /** Lists in order of time: a client's by kind, else each gateway's. */
-function useStreams({ client, gateway, kind, address, from, to }: Wanted): Stream[] {
+function useStreams({ client, gateway, kind, address, from, to }: Wanted): Stream[] | undefined {
   const query = useQuery({
     queryKey: ["devices", "gateways"],
     queryFn: ({ signal }) =>
@@ -97,8 +101,7 @@ function useStreams({ client, gateway, kind, address, from, to }: Wanted): Strea
   const args = { gateway, kind, address, from_ms: from, to_ms: to };
   if (client) return streamsOf(client, kind, args);
   if (gateway) return [{ path: "audit", args }];
-  const gateways = query.data?.items.map((row) => row.client) ?? [];
-  return gateways.map((one) => ({ path: "audit", args: { ...args, gateway: one } }));
+  return query.data?.items.map(({ client: one }) => ({ path: "audit", args: { ...args, gateway: one } }));
 }
 
 function Filters() {

@@ -1,0 +1,1 @@
+export{t as Connection,n as Devices}from"./devices-BpqbN1m8.js";

@@ -1,1 +1,0 @@
-export{t as Connection,n as Devices}from"./devices-D1QSOioD.js";
