@@ -46,15 +46,6 @@ nightly:
     SEALWIRE_PYTHON="{{justfile_directory()}}/.venv/bin/python" SEALWIRE_REQUIRE_TENSEAL=1 \
     SEALWIRE_SEEDS=200 SEALWIRE_MUTATIONS=1000000 cargo test --release
 
-# The console's pages: install what they need, check and build them into crates/console/assets.
-console:
-    cd crates/console/web && npm ci --no-fund --no-audit && npm run check
-
-# The console's main acts in Chromium, before the real demo (needs chromium).
-console-e2e:
-    cargo build --release --locked
-    cd crates/console/web && SEALWIRE_BIN="$PWD/../../../target/release/sealwire" npm run e2e
-
 # The Python module as a wheel for CPython 3.9 and later, in target/wheels (needs python3).
 wheel:
     [ -x .venv/bin/python ] || python3 -m venv .venv
@@ -71,6 +62,7 @@ console-web:
 
 # The console in a browser, with the demo of the release build (needs Node and Chromium).
 console-e2e:
+    cargo build --release --locked
     cd crates/console/web && npm run e2e
 
 # Documentation of all crates.
