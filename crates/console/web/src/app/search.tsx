@@ -83,7 +83,8 @@ function useItems(query: string, close: () => void): { items: Item[]; searching:
       close();
       void there();
     };
-    const fits = (text: string) => text.toLowerCase().includes(wanted.toLowerCase());
+    const typed = query.trim();
+    const fits = (text: string) => text.toLowerCase().includes(typed.toLowerCase());
     const screens = SCREENS.map(({ to, name, icon }): Item => {
       return { key: to, group: "go", icon, text: t(`shell.nav.${name}`), open: go(() => navigate({ to })) };
     });
@@ -110,7 +111,9 @@ function useItems(query: string, close: () => void): { items: Item[]; searching:
         open: go(() => navigate({ to: "/topics", search: { tab: "simulate" } })),
       },
     ];
-    const hits = (found.data?.hits ?? []).map((hit): Item => {
+    // Enter opens what belongs to the words that stand there now, not what an older search found.
+    const answers = wanted === typed ? (found.data?.hits ?? []) : [];
+    const hits = answers.map((hit): Item => {
       return {
         key: `${hit.kind}:${hit.id}`,
         group: "found",
@@ -121,8 +124,8 @@ function useItems(query: string, close: () => void): { items: Item[]; searching:
         open: go(() => goTo(navigate, hit)),
       };
     });
-    return [...hits, ...[...screens, ...acts].filter((item) => wanted === "" || fits(item.text))];
-  }, [wanted, found.data, navigate, t, close]);
+    return [...hits, ...[...screens, ...acts].filter((item) => typed === "" || fits(item.text))];
+  }, [query, wanted, found.data, navigate, t, close]);
   return { items, searching: found.isFetching };
 }
 

@@ -106,10 +106,11 @@ function StepLine({ step, last }: { step: Step; last: boolean }) {
 export function Verdict(props: {
   report: Report<unknown>;
   ms?: number;
-  entry?: boolean;
+  /** What it means that all steps hold. */
+  text: string;
   children?: ReactNode;
 }) {
-  const { report, ms, entry, children } = props;
+  const { report, ms, text, children } = props;
   const { t } = useTranslation();
   const Icon = report.holds ? ShieldCheck : ShieldX;
   return (
@@ -134,15 +135,7 @@ export function Verdict(props: {
             </span>
           )}
         </div>
-        <p className="text-[0.95rem] text-ink-2">
-          {t(
-            report.holds
-              ? entry
-                ? "ledger.state.holdsText"
-                : "records.verify.holdsText"
-              : "records.verify.failsText",
-          )}
-        </p>
+        <p className="text-[0.95rem] text-ink-2">{report.holds ? text : t("records.verify.failsText")}</p>
       </div>
       {children}
     </div>

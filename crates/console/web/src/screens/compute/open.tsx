@@ -22,6 +22,7 @@ import { Badge, Note } from "@/ui/status";
 import { ClientLink, HeightLink } from "@/ui/value";
 import type { Trust } from "@/verify";
 import { useFunctionName } from "./evaluations";
+import { ResultReceipt } from "./receipt";
 
 interface Asked {
   result: File;
@@ -96,7 +97,7 @@ export function OpenResult() {
             </Button>
           </form>
         </Panel>
-        {run.data && <Opened opened={run.data} forget={run.reset} />}
+        {run.data ? <Opened opened={run.data} forget={run.reset} /> : <ResultReceipt />}
       </div>
     </div>
   );

@@ -189,7 +189,7 @@ function Proof({ stateKey }: { stateKey: string }) {
       <Refused error={run.error} />
       {checked && (
         <>
-          <Verdict report={checked.report} ms={checked.ms} entry />
+          <Verdict report={checked.report} ms={checked.ms} text={t("ledger.state.holdsText")} />
           {nothing && <p>{t("ledger.state.absent")}</p>}
           <Steps report={checked.report} />
         </>

@@ -106,7 +106,7 @@ export function Tamper({ receipt, trust }: { receipt: Uint8Array; trust: Trust }
                 })}
               </Note>
             )}
-            <Verdict report={changed.report} ms={changed.ms} />
+            <Verdict report={changed.report} ms={changed.ms} text={t("records.verify.holdsText")} />
             <Steps report={changed.report} />
           </div>
         )}

@@ -132,7 +132,7 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
         )}
         {checked && (
           <div className="mt-5 flex flex-col gap-5">
-            <Verdict report={checked.report} ms={checked.ms}>
+            <Verdict report={checked.report} ms={checked.ms} text={t("records.verify.holdsText")}>
               <Button
                 icon={<Download aria-hidden />}
                 title={t("records.verify.downloadHint")}
