@@ -1,32 +1,26 @@
 // Giving this page an identity's key files, and taking them back.
 import { useMutation } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { hold, release, useHeld } from "@/api/keyring";
 import { Button } from "@/ui/button";
-import { TextField } from "@/ui/field";
-import { FileField } from "@/ui/file";
 import { Refused } from "@/ui/states";
 import { Badge } from "@/ui/status";
+import { IdentityFields, useIdentityFiles } from "./identity-fields";
 import { useRefusal } from "./refusal";
 
 export function OwnKey({ lead }: { lead: string }) {
   const { t } = useTranslation();
   const refusal = useRefusal();
   const held = useHeld();
-  const [key, setKey] = useState<File>();
-  const [certificate, setCertificate] = useState<File>();
-  const [passphrase, setPassphrase] = useState("");
+  const files = useIdentityFiles();
   const load = useMutation({
     async mutationFn() {
-      if (key && certificate) await hold(await key.text(), await certificate.text(), passphrase);
+      const texts = await files.read();
+      if (texts) await hold(...texts);
     },
-    onSuccess() {
-      setKey(undefined);
-      setCertificate(undefined);
-      setPassphrase("");
-    },
+    onSuccess: files.clear,
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -54,22 +48,9 @@ export function OwnKey({ lead }: { lead: string }) {
         <p className="text-[0.92rem] text-ink-2">
           {lead} {t("ownKey.memory")}
         </p>
-        <FileField label={t("signIn.key")} accept=".key,.pem" file={key} onFile={setKey} />
-        <FileField
-          label={t("signIn.certificate")}
-          accept=".crt,.pem,.cer"
-          file={certificate}
-          onFile={setCertificate}
-        />
-        <TextField
-          label={t("signIn.passphrase")}
-          hint={t("signIn.passphraseHint")}
-          type="password"
-          value={passphrase}
-          onChange={(event) => setPassphrase(event.target.value)}
-        />
+        <IdentityFields files={files} />
         <Refused error={refusal(load.error)} />
-        <Button type="submit" busy={load.isPending} disabled={!key || !certificate} className="self-start">
+        <Button type="submit" busy={load.isPending} disabled={!files.complete} className="self-start">
           {t("ownKey.load")}
         </Button>
       </form>

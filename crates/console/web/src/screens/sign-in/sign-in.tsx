@@ -7,10 +7,10 @@ import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
 import { useEnter, useSession } from "@/api/session";
 import { speak } from "@/i18n";
+import { IdentityFields, useIdentityFiles } from "@/parts/identity-fields";
 import { useRefusal } from "@/parts/refusal";
 import { Button } from "@/ui/button";
 import { TextField } from "@/ui/field";
-import { FileField } from "@/ui/file";
 import { Mark } from "@/ui/mark";
 import { Refused } from "@/ui/states";
 import { Note } from "@/ui/status";
@@ -107,15 +107,14 @@ function ByLink() {
 function ByKey() {
   const { t } = useTranslation();
   const enter = useEnter();
-  const [key, setKey] = useState<File>();
-  const [certificate, setCertificate] = useState<File>();
-  const [passphrase, setPassphrase] = useState("");
+  const files = useIdentityFiles();
   const refusal = useRefusal();
   const signIn = useMutation({
     async mutationFn() {
-      if (!key || !certificate) return undefined;
+      const texts = await files.read();
+      if (!texts) return undefined;
       const { readIdentity, signChallenge } = await import("./key");
-      const identity = await readIdentity(await key.text(), await certificate.text(), passphrase);
+      const identity = await readIdentity(...texts);
       const challenge = await ok(api.POST("/api/session/challenge"));
       return ok(api.POST("/api/session/key", { body: signChallenge(identity, challenge) }));
     },
@@ -129,20 +128,7 @@ function ByKey() {
     <form onSubmit={submit} className="panel flex flex-col gap-3 p-5">
       <h2 className="text-[1.08rem] font-semibold">{t("signIn.byKey")}</h2>
       <p className="text-[0.95rem] text-ink-2">{t("signIn.byKeyText")}</p>
-      <FileField label={t("signIn.key")} accept=".key,.pem" file={key} onFile={setKey} />
-      <FileField
-        label={t("signIn.certificate")}
-        accept=".crt,.pem,.cer"
-        file={certificate}
-        onFile={setCertificate}
-      />
-      <TextField
-        label={t("signIn.passphrase")}
-        hint={t("signIn.passphraseHint")}
-        type="password"
-        value={passphrase}
-        onChange={(event) => setPassphrase(event.target.value)}
-      />
+      <IdentityFields files={files} />
       <details className="text-[0.9rem] text-ink-2">
         <summary className="cursor-pointer text-indigo">{t("signIn.aboutKey")}</summary>
         <p className="mt-1">{t("signIn.aboutKeyText")}</p>
@@ -152,7 +138,7 @@ function ByKey() {
         type="submit"
         kind="primary"
         busy={signIn.isPending}
-        disabled={!key || !certificate}
+        disabled={!files.complete}
         className="self-start"
       >
         {signIn.isPending ? t("signIn.signing") : t("signIn.submit")}
