@@ -129,6 +129,8 @@ def archived(device, reader):
     pathlib.Path(receipt_file).write_bytes(receipt)
 
 
+# A program that was started in the background ignores Ctrl-C; this one is to be ended by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 the_stub_names_what_there_is()
 misuse()
 with sealwire.Device(device_home) as device, sealwire.Device(reader_home) as reader:
