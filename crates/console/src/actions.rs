@@ -219,10 +219,15 @@ fn place(app: &App) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
         .map_err(|_| Problem::unavailable("busy", "too much is under way: try again"))
 }
 
-/// Logs what somebody did, or tried to.
-fn log<T>(caller: &Caller, what: &str, on: &dyn std::fmt::Display, done: &Result<T, Problem>) {
+/// What somebody did, or tried to, as an answer; it is logged.
+fn logged<T>(
+    caller: &Caller,
+    what: &str,
+    on: &dyn std::fmt::Display,
+    done: Result<T, Problem>,
+) -> Result<Json<T>, Problem> {
     let (client, by) = (&caller.session.client, caller.session.by);
-    match done {
+    match &done {
         Ok(_) => {
             tracing::info!(target: "sealwire_console::act", %client, ?by, what, %on, "done");
         }
@@ -231,6 +236,7 @@ fn log<T>(caller: &Caller, what: &str, on: &dyn std::fmt::Display, done: &Result
             tracing::info!(target: "sealwire_console::act", %client, ?by, what, %on, why, "refused");
         }
     }
+    done.map(Json)
 }
 
 /// A client as whom this session can act.

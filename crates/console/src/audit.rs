@@ -198,7 +198,7 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-/// The columns of a CSV export, and where each is in an event entry; the same as `sealwire audit events`.
+/// The columns of a CSV export, and where each is in an event entry.
 const COLUMNS: [(&str, &str); 16] = [
     ("time_ms", "/event/time_ms"),
     ("client", "/event/client"),
@@ -224,16 +224,17 @@ fn text(events: &[Value], format: Format, begins: bool) -> Vec<u8> {
             let lines = events.iter().map(|event| format!("{event}\n"));
             lines.collect::<String>().into_bytes()
         }
-        Format::Csv => csv_text(events, begins),
+        Format::Csv => events_csv(events, begins),
     }
 }
 
-fn csv_text(events: &[Value], begins: bool) -> Vec<u8> {
+/// Event entries, as the ledger's queries give them, as CSV (RFC 4180): one line each, with a head line where it
+/// `begins`. What a spreadsheet would take for a formula is made text.
+pub fn events_csv(events: &[Value], begins: bool) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let head = COLUMNS.map(|(name, _)| name);
     // Writing to memory can't fail.
     if begins {
-        let _ = writer.write_record(head);
+        let _ = writer.write_record(COLUMNS.map(|(name, _)| name));
     }
     for event in events {
         let _ = writer.write_record(COLUMNS.map(|(_, place)| match event.pointer(place) {

@@ -80,6 +80,7 @@ use sealwire_sm::{Certificate, Role};
 use serde::Serialize;
 use tokio::{sync::watch, task::JoinHandle};
 
+pub use audit::events_csv;
 pub use door::Tls;
 pub use http::openapi_json;
 pub use problem::Problem;

@@ -24,7 +24,7 @@ use axum::{
     routing::{get, post},
 };
 use reqwest::Url;
-use sealwire_client::{Identity, tls};
+use sealwire_client::{Identity, ledger::describe, tls};
 use sealwire_envelope::transaction::TX_MAX_BYTES;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -269,18 +269,6 @@ async fn read(response: &mut reqwest::Response, most_bytes: usize) -> Result<Vec
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &reqwest::Error) -> String {
-    use std::error::Error as _;
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// A node's refusal, in our words where it has none.

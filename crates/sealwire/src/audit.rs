@@ -1,10 +1,11 @@
 //! `sealwire audit …` and `sealwire status`: ask the ledger and the gateways.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use anyhow::Result;
 use serde_json::Value;
 
+use sealwire_console::events_csv;
 use sealwire_envelope::OrgId;
 use sealwire_gateway::AddressKey;
 
@@ -63,53 +64,10 @@ async fn events(home: &Home, out: Output, query: &EventsQuery) -> Result<()> {
                 println!("{}", serde_json::to_string(event)?);
             }
         }
-        Some(Format::Csv) => print!("{}", csv_text(&events)?),
+        Some(Format::Csv) => std::io::stdout().write_all(&events_csv(&events, true))?,
         None => out.print(&events, |events| events_text(events.iter())),
     }
     Ok(())
-}
-
-/// The columns of a CSV export, and where each is in an event entry.
-const COLUMNS: [(&str, &str); 16] = [
-    ("time_ms", "/event/time_ms"),
-    ("client", "/event/client"),
-    ("kind", "/event/kind"),
-    ("gateway", "/gateway"),
-    ("address", "/event/address"),
-    ("port", "/event/port"),
-    ("protocol_version", "/event/protocol_version"),
-    ("keep_alive_s", "/event/keep_alive_s"),
-    ("clean_start", "/event/clean_start"),
-    ("properties", "/event/properties"),
-    ("topic", "/event/topic"),
-    ("reason", "/event/reason"),
-    ("grant", "/event/grant"),
-    ("decided_at_height", "/event/height"),
-    ("recorded_at_height", "/at/height"),
-    ("recorded_at_ms", "/at/time_ms"),
-];
-
-fn csv_text(events: &[Value]) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS.map(|(name, _)| name))?;
-    for event in events {
-        writer.write_record(COLUMNS.map(|(_, place)| match event.pointer(place) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => unformulaic(text),
-            Some(other) => other.to_string(),
-        }))?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-/// A spreadsheet takes a cell that begins like this for a formula, and clients choose some of these
-/// texts: a leading apostrophe makes it text.
-fn unformulaic(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }
 
 fn open_address(home: &Home, out: Output, org: &OrgId, address: &str) -> Result<()> {
@@ -209,10 +167,10 @@ mod tests {
                 "height": 6,
             },
         });
-        let text = csv_text(&[event]).unwrap();
+        let text = String::from_utf8(events_csv(&[event], true)).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0].split(',').count(), COLUMNS.len());
+        assert_eq!(lines[0].split(',').count(), 16);
         assert_eq!(
             lines[1],
             "8,acme.press,connected,acme.gateway,192.0.2.7,1,5,60,true,[],,\"'=1+1, \"\"quoted\"\"\",,6,7,9"

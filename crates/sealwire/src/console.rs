@@ -156,6 +156,28 @@ fn services(home: &Home, own: &OrgConfig) -> Result<Vec<Service>> {
     Ok(services)
 }
 
+/// Starts a console in the process of a node or gateway where one is asked for, and says where it is.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn beside(
+    home: &Home,
+    out: Output,
+    org: &OrgId,
+    listen: Option<SocketAddr>,
+) -> Result<Option<Running>> {
+    if listen.is_none() {
+        return Ok(None);
+    }
+    let serve = Serve {
+        listen,
+        ..Serve::default()
+    };
+    let console = begin(home, org, serve).await?;
+    told(out, org, &console);
+    Ok(Some(console))
+}
+
 /// Says where a console is, with its first link.
 pub fn told(out: Output, org: &OrgId, running: &Running) {
     let link = running.link();

@@ -24,8 +24,7 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
     actor::Actor,
-    cli,
-    console::{self, Serve},
+    cli, console,
     home::{Home, RecordAddresses},
     init::GATEWAY,
     output::Output,
@@ -154,19 +153,7 @@ pub async fn run(home: &Home, out: Output, args: &cli::Gateway) -> Result<()> {
             running.mqtt_addr, running.http_addr
         )
     });
-    let console = match args.console {
-        None => None,
-        Some(address) => {
-            let listen = Some(address);
-            let serve = Serve {
-                listen,
-                ..Serve::default()
-            };
-            let console = console::begin(home, &args.org, serve).await?;
-            console::told(out, &args.org, &console);
-            Some(console)
-        }
-    };
+    let console = console::beside(home, out, &args.org, args.console).await?;
     let mut story = running.story();
     let stopped = until_stopped(args.until_stdin_closes);
     tokio::pin!(stopped);

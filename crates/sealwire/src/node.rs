@@ -30,7 +30,7 @@ use tokio::{
 
 use crate::{
     cli::Node,
-    console::{self, Serve},
+    console,
     home::Home,
     init::node_identity,
     output::Output,
@@ -87,19 +87,7 @@ pub async fn run(home: &Home, out: Output, args: &Node) -> Result<()> {
         ),
     });
 
-    let console = match args.console {
-        None => None,
-        Some(address) => {
-            let listen = Some(address);
-            let serve = Serve {
-                listen,
-                ..Serve::default()
-            };
-            let console = console::begin(home, &args.org, serve).await?;
-            console::told(out, &args.org, &console);
-            Some(console)
-        }
-    };
+    let console = console::beside(home, out, &args.org, args.console).await?;
     let mut blocks = running.chain.mirror().subscribe();
     let stopped = until_stopped(args.until_stdin_closes);
     tokio::pin!(stopped);

@@ -71,7 +71,7 @@ pub(crate) fn client(
 }
 
 /// An error with its causes, in one line.
-pub(crate) fn describe(error: &reqwest::Error) -> String {
+pub fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

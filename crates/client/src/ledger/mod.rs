@@ -36,7 +36,7 @@ use sealwire_receipt::VerifyError;
 
 use crate::identity::Identity;
 
-pub use http::Problem;
+pub use http::{Problem, describe};
 pub use state::Client;
 
 /// Time for connecting to a node.

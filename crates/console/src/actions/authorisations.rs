@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{
-    Done, log, place,
+    Done, logged, place,
     rights::{Terms, actor, parse, quoted, whose},
 };
 use crate::{App, problem::Problem, session::Caller};
@@ -68,8 +68,7 @@ pub(crate) async fn authorise(
     Json(asked): Json<CreateAuthorisation>,
 ) -> Result<Json<Authorised>, Problem> {
     let done = authorised(&app, &caller, &asked).await;
-    log(&caller, "create authorisation key", &asked.topic, &done);
-    done.map(Json)
+    logged(&caller, "create authorisation key", &asked.topic, done)
 }
 
 async fn authorised(
@@ -149,8 +148,7 @@ pub(crate) async fn withdraw(
         Ok(Done::new(&entry.owner, &applied))
     };
     let done = done.await;
-    log(&caller, "withdraw authorisation key", &asked.id, &done);
-    done.map(Json)
+    logged(&caller, "withdraw authorisation key", &asked.id, done)
 }
 
 /// An authorisation key to be redeemed.
@@ -204,6 +202,5 @@ pub(crate) async fn redeem(
         })
     };
     let done = done.await;
-    log(&caller, "redeem authorisation key", &asked.r#as, &done);
-    done.map(Json)
+    logged(&caller, "redeem authorisation key", &asked.r#as, done)
 }

@@ -7,7 +7,7 @@ use sealwire_sm::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Done, log, may_operate, operator as operator_of, place};
+use super::{Done, logged, may_operate, operator as operator_of, place};
 use crate::{App, OPERATOR, problem::Problem, session::Caller};
 
 /// Most enrolments in one request.
@@ -61,8 +61,7 @@ pub(crate) async fn enrol(
 ) -> Result<Json<EnrolledClient>, Problem> {
     let client: ClientId = asked.client.parse().map_err(Problem::argument)?;
     let done = enrolled(&app, &caller, &client, &asked).await;
-    log(&caller, "enrol", &client, &done);
-    done.map(Json)
+    logged(&caller, "enrol", &client, done)
 }
 
 async fn enrolled(
@@ -192,8 +191,7 @@ pub(crate) async fn open(
 ) -> Result<Json<OpenedEnrolments>, Problem> {
     let done = opened(&app, &caller, &asked).await;
     let count = done.as_ref().map_or(0, |it| it.opened.len());
-    log(&caller, "open enrolments", &count, &done);
-    done.map(Json)
+    logged(&caller, "open enrolments", &count, done)
 }
 
 async fn opened(
@@ -327,8 +325,7 @@ pub(crate) async fn close(
     Json(asked): Json<CloseEnrolments>,
 ) -> Result<Json<Done>, Problem> {
     let done = closed(&app, &caller, &asked).await;
-    log(&caller, "close enrolments", &asked.ids.join(","), &done);
-    done.map(Json)
+    logged(&caller, "close enrolments", &asked.ids.join(","), done)
 }
 
 async fn closed(app: &App, caller: &Caller, asked: &CloseEnrolments) -> Result<Done, Problem> {
@@ -400,8 +397,7 @@ pub(crate) async fn change(
     Json(asked): Json<ChangeCertificate>,
 ) -> Result<Json<Done>, Problem> {
     let done = changed(&app, &caller, &asked).await;
-    log(&caller, asked.change.verb(), &asked.client, &done);
-    done.map(Json)
+    logged(&caller, asked.change.verb(), &asked.client, done)
 }
 
 async fn changed(app: &App, caller: &Caller, asked: &ChangeCertificate) -> Result<Done, Problem> {

@@ -6,7 +6,7 @@ use sealwire_envelope::{ClientId, GrantTerms, Rights, TopicFilter, TopicMode, To
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Actor, Done, log, may_act, place};
+use super::{Actor, Done, logged, may_act, place};
 use crate::{App, OPERATOR, problem::Problem, session::Caller};
 
 /// What is granted or asked for.
@@ -151,8 +151,7 @@ pub(crate) async fn register(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "register topic", &asked.topic, &done);
-    done.map(Json)
+    logged(&caller, "register topic", &asked.topic, done)
 }
 
 /// A grant.
@@ -187,13 +186,12 @@ pub(crate) async fn grant(
     Json(asked): Json<Grant>,
 ) -> Result<Json<Done>, Problem> {
     let done = granted(&app, &caller, &asked).await;
-    log(
+    logged(
         &caller,
         "grant",
         &format_args!("{} to {}", asked.topic, asked.to),
-        &done,
-    );
-    done.map(Json)
+        done,
+    )
 }
 
 async fn granted(app: &App, caller: &Caller, asked: &Grant) -> Result<Done, Problem> {
@@ -275,13 +273,12 @@ pub(crate) async fn revoke(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(
+    logged(
         &caller,
         "revoke grant",
         &format_args!("{} from {}", asked.topic, asked.from),
-        &done,
-    );
-    done.map(Json)
+        done,
+    )
 }
 
 /// A request for a right.
@@ -328,8 +325,7 @@ pub(crate) async fn request(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "request", &asked.topic, &done);
-    done.map(Json)
+    logged(&caller, "request", &asked.topic, done)
 }
 
 /// An answer to a request.
@@ -384,13 +380,12 @@ pub(crate) async fn approve(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(
+    logged(
         &caller,
         "approve",
         &format_args!("{} to {}", asked.topic, asked.to),
-        &done,
-    );
-    done.map(Json)
+        done,
+    )
 }
 
 /// Says no to a request.
@@ -425,13 +420,12 @@ pub(crate) async fn deny(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(
+    logged(
         &caller,
         "deny",
         &format_args!("{} to {}", asked.topic, asked.to),
-        &done,
-    );
-    done.map(Json)
+        done,
+    )
 }
 
 /// A topic of one's own.
@@ -471,8 +465,7 @@ pub(crate) async fn rotate(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "rotate", &asked.topic, &done);
-    done.map(Json)
+    logged(&caller, "rotate", &asked.topic, done)
 }
 
 /// Closes a topic for ever; its records stay readable.
@@ -500,6 +493,5 @@ pub(crate) async fn close(
         Ok(Done::new(&client, &applied))
     };
     let done = done.await;
-    log(&caller, "close topic", &asked.topic, &done);
-    done.map(Json)
+    logged(&caller, "close topic", &asked.topic, done)
 }

@@ -8,7 +8,7 @@ use sealwire_envelope::{ClientId, login::TOKEN_MAX_LIFE_S};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Actor, log, may_act};
+use super::{Actor, logged, may_act};
 use crate::{App, problem::Problem, session::Caller};
 
 /// Life of a token, in seconds.
@@ -51,8 +51,7 @@ pub(crate) async fn mint(
     Json(asked): Json<MintToken>,
 ) -> Result<Json<Minted>, Problem> {
     let done = minted(&app, &caller, &asked);
-    log(&caller, "token", &asked.client, &done);
-    done.map(Json)
+    logged(&caller, "token", &asked.client, done)
 }
 
 fn minted(app: &App, caller: &Caller, asked: &MintToken) -> Result<Minted, Problem> {
