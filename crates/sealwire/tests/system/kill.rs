@@ -27,7 +27,7 @@ const VICTIMS: [&str; 5] = [
     "acme gateway",
 ];
 const KILLS: usize = 10;
-const TOPIC: &str = "acme/meter/t";
+const TOPIC: &str = "acme/counter/t";
 
 /// Publishes numbered messages until told to stop; collects the numbers that were acknowledged.
 fn publish(home: &std::path::Path, stop: &AtomicBool, acknowledged: &Mutex<BTreeSet<u64>>) {
@@ -41,7 +41,7 @@ fn publish(home: &std::path::Path, stop: &AtomicBool, acknowledged: &Mutex<BTree
                 "device",
                 "publish",
                 "--as",
-                "acme.meter",
+                "acme.counter",
                 "--topic",
                 TOPIC,
             ])
@@ -85,8 +85,8 @@ fn nothing_acknowledged_is_lost_when_processes_are_killed() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("home");
     let demo = Demo::start(&home);
-    json(&home, &["device", "enrol", "acme.meter"]);
-    json(&home, &["topic", "register", "--as", "acme.meter", TOPIC]);
+    json(&home, &["device", "enrol", "acme.counter"]);
+    json(&home, &["topic", "register", "--as", "acme.counter", TOPIC]);
 
     let stop = Arc::new(AtomicBool::new(false));
     let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
@@ -141,7 +141,7 @@ fn nothing_acknowledged_is_lost_when_processes_are_killed() {
 /// The numbers in anchored packages, and in how many.
 fn anchored(home: &std::path::Path) -> BTreeMap<u64, usize> {
     let mut found = BTreeMap::new();
-    let listed = sealwire(home, &["record", "list", "--as", "acme.meter", TOPIC]);
+    let listed = sealwire(home, &["record", "list", "--as", "acme.counter", TOPIC]);
     let Ok(Value::Array(packages)) = serde_json::from_slice(&listed.stdout) else {
         return found;
     };
@@ -149,7 +149,7 @@ fn anchored(home: &std::path::Path) -> BTreeMap<u64, usize> {
     for package in packages.iter().filter(|package| package["height"].is_u64()) {
         let id = package["package"].as_str().unwrap();
         assert!(ids.insert(id.to_owned()), "package {id} is listed twice");
-        let fetched = sealwire(home, &["record", "fetch", "--as", "acme.meter", id]);
+        let fetched = sealwire(home, &["record", "fetch", "--as", "acme.counter", id]);
         let Ok(document) = serde_json::from_slice::<Value>(&fetched.stdout) else {
             continue;
         };
