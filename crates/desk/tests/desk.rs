@@ -1,6 +1,6 @@
 //! Devices of every mood at a real desk over HTTP, with the real contracts behind it.
 
-#[path = "../../client/tests/common/mod.rs"]
+#[path = "../../client/tests/client/common/mod.rs"]
 mod common;
 
 use std::{

@@ -18,7 +18,7 @@
 //! - No task panics.
 //! - Afterwards all tables are back to the honest number, and a new login is served.
 
-#[path = "../common/mod.rs"]
+#[path = "../gateway/common/mod.rs"]
 mod common;
 
 mod bytes;

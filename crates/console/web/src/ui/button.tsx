@@ -61,7 +61,7 @@ export function IconButton({
         {...rest}
         className={cx(
           "inline-flex items-center justify-center rounded-md text-ink-3 transition-colors hover:bg-sunken hover:text-ink disabled:opacity-50 [&_svg]:size-[1.1rem]",
-          small ? "size-6 [&_svg]:size-3.5" : "size-9",
+          small ? "size-[24px] [&_svg]:size-3.5" : "size-9",
           className,
         )}
       >

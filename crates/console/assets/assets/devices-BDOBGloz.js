@@ -1,1 +1,0 @@
-export{t as Connection,n as Devices}from"./devices-BpqbN1m8.js";
