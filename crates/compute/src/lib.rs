@@ -58,6 +58,7 @@ pub mod reading;
 pub mod scheme;
 pub mod speed;
 pub mod threshold;
+pub mod worded;
 
 pub use answer::Answer;
 pub use batch::{Skipped, SkippedCounts};

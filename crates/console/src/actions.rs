@@ -14,6 +14,7 @@
 //! logged with who asked for it, as whom it was signed, and what came of it (target `sealwire_console::act`).
 
 mod authorisations;
+mod compute;
 mod explain;
 mod identity;
 mod rights;
@@ -60,6 +61,12 @@ const CALL_ATTEMPTS: u32 = 6;
     authorisations::redeem,
     explain::explain,
     token::mint,
+    compute::jobs,
+    compute::result,
+    compute::receipt,
+    compute::ask,
+    compute::set_standing,
+    compute::end_standing,
 ))]
 pub(crate) struct Document;
 
@@ -92,6 +99,21 @@ pub(crate) fn routes() -> Router<App> {
             post(authorisations::redeem),
         )
         .route("/api/actions/token", post(token::mint))
+        .route("/api/compute/jobs", get(compute::jobs))
+        .route(
+            "/api/compute/jobs/{gateway}/{job}/result",
+            get(compute::result),
+        )
+        .route(
+            "/api/compute/jobs/{gateway}/{job}/receipt",
+            get(compute::receipt),
+        )
+        .route("/api/actions/compute/ask", post(compute::ask))
+        .route("/api/actions/compute/standing", post(compute::set_standing))
+        .route(
+            "/api/actions/compute/standing/end",
+            post(compute::end_standing),
+        )
 }
 
 /// An act that took effect.

@@ -110,6 +110,16 @@ impl Problem {
         }
     }
 
+    /// What somebody asked answered doesn't hold; what is told apart by `kind`.
+    pub(crate) fn answer(kind: &str, error: impl ToString) -> Self {
+        let title = match kind {
+            "archive" => "The archive's answer doesn't hold",
+            "receipt" => "The receipt doesn't hold",
+            _ => "The gateway's answer doesn't hold",
+        };
+        Self::new(StatusCode::BAD_GATEWAY, kind, title, error)
+    }
+
     fn refused(code: sealwire_contracts::Code, detail: String) -> Self {
         Self {
             code: Some(code.number()),
@@ -188,12 +198,7 @@ impl From<FetchError> for Problem {
                 Self::new(status, "gateway-refused", title, problem.detail)
             }
             FetchError::Away { .. } => Self::unavailable("gateway-away", error),
-            error => Self::new(
-                StatusCode::BAD_GATEWAY,
-                "archive",
-                "The archive's answer doesn't hold",
-                error,
-            ),
+            error => Self::answer("archive", error),
         }
     }
 }
@@ -203,12 +208,7 @@ impl From<ReceiptError> for Problem {
         match error {
             ReceiptError::Ledger(error) => error.into(),
             ReceiptError::NotAnchored { .. } => Self::not_found(error),
-            error => Self::new(
-                StatusCode::BAD_GATEWAY,
-                "receipt",
-                "The receipt doesn't hold",
-                error,
-            ),
+            error => Self::answer("receipt", error),
         }
     }
 }

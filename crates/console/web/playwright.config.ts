@@ -16,6 +16,7 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   reporter: [["list"]],
   use: {
+    actionTimeout: 30_000,
     launchOptions: {
       executablePath: process.env.SEALWIRE_CHROMIUM ?? "/usr/bin/chromium",
       args: BROWSER_ARGS,

@@ -13,9 +13,11 @@ mod rights;
 
 pub use audit::{Audit, EventsQuery, Format};
 pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
+#[cfg(test)]
+pub use compute::FunctionArg;
 pub use compute::{
-    Ceremony, Compute, FunctionArg, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, Span,
-    Standing, What,
+    Ceremony, Compute, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, Span, Standing,
+    What,
 };
 pub use console::Console;
 pub use rights::{Key, TermsArgs, Topic};

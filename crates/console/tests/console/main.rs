@@ -3,6 +3,7 @@
 
 mod acts;
 mod common;
+mod compute;
 mod document;
 mod guard;
 mod records;

@@ -1,11 +1,14 @@
 // A new user's way: sign in, look around, enrol a device, give it a topic, see it connect and be refused,
 // grant, verify a record, tamper with a copy, and read who did what.
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { accessible, expect, fits, HOME, LINK, ORIGIN, shoot, test } from "./page";
 
 const DEVICE = "acme.e2e-press";
 const READER = "acme.e2e-reader";
 const TOPIC = "acme/e2e-press/raw";
+/** The demo's device that encrypts readings and has them computed on. */
+const METER = "acme.meter";
 
 test.describe("signing in", () => {
   test.use({ storageState: { cookies: [], origins: [] } });
@@ -278,18 +281,50 @@ test("audit: filtered, explained, exported", async ({ page }) => {
   const saving = page.waitForEvent("download");
   await page.getByRole("menuitem", { name: "As CSV" }).click();
   const path = await (await saving).path();
-  const { readFileSync } = await import("node:fs");
   expect(readFileSync(path, "utf8")).toContain("publish-refused");
 });
 
-test("compute and governance show what the ledger has", async ({ page }) => {
+test("compute: asked for, recorded, its receipt verified, and opened in the page", async ({ page }) => {
   await page.goto("/compute");
-  await expect(page.getByRole("heading", { name: "Compute" })).toBeVisible();
-  await expect(page.getByText(/No compute keys|in use/).first()).toBeVisible();
+  await expect(page.getByText("in use").first()).toBeVisible();
+  await accessible(page);
+  await page.getByRole("tab", { name: "Jobs" }).click();
+  await page.getByLabel("Asked by").selectOption(METER);
+  await expect(page.getByText(/every .* over the last/)).toBeVisible();
+  await page.getByRole("button", { name: "Ask for a computation" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Function").selectOption("count-over");
+  await dialog.getByLabel("Topic 1").fill("acme/meter/load");
+  await accessible(page);
+  await dialog.getByRole("button", { name: "Ask", exact: true }).click();
+  await expect(dialog.getByText(/threshold/)).toBeVisible();
+  await dialog.getByLabel("Function").selectOption("sum");
+  await dialog.getByRole("button", { name: "Ask", exact: true }).click();
+  await expect(page.getByText("The gateway has the question")).toBeVisible();
+  const row = page.getByRole("row").filter({ hasText: "Sum" }).first();
+  await expect(row.getByText("result ready")).toBeVisible({ timeout: 60_000 });
   await accessible(page);
   await shoot(page, "compute");
-  await page.goto("/compute?tab=open");
+  await row.getByRole("button", { name: "Sum" }).click();
+  await page.getByRole("button", { name: "Verify its receipt" }).click();
+  await expect(page.getByRole("status").getByText(/^Verified/)).toBeVisible({ timeout: 30_000 });
   await accessible(page);
+  await shoot(page, "compute-job");
+
+  const sent: string[] = [];
+  page.on("request", (request) => sent.push(request.postData() ?? ""));
+  await page.getByRole("link", { name: "Open its result" }).click();
+  const keys = join(HOME, "acme/clients/meter/compute");
+  const secret = readdirSync(keys).find((name) => name.endsWith(".secret")) ?? "";
+  await page.getByLabel(/Secret key file/).setInputFiles(join(keys, secret));
+  await page.getByRole("button", { name: "Open here" }).click();
+  await expect(page.getByText("Opened in this page")).toBeVisible();
+  await accessible(page);
+  await shoot(page, "compute-opened");
+  expect(sent.join()).not.toContain("SEALWIRE COMPUTE KEY");
+});
+
+test("governance shows what the ledger has, and what it doesn't have yet", async ({ page }) => {
   await page.goto("/governance");
   await expect(page.getByText("Votes aren’t on this ledger yet")).toBeVisible();
   await expect(page.getByText("3 of 4")).toBeVisible();
@@ -323,6 +358,7 @@ test("every screen fits from 380 to 2,560 pixels, in both languages", async ({ p
     `/topics?tab=simulate&client=${DEVICE}&topic=${TOPIC}`,
     `/records?topic=${TOPIC}`,
     "/compute",
+    `/compute?tab=jobs&as=${METER}`,
     "/ledger",
     "/ledger?tab=state",
     "/governance",

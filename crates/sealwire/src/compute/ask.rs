@@ -2,17 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
+use clap::ValueEnum as _;
 use sealwire_client::compute::{
     Compute as Service, ComputeError,
     service::{JobState, JobStatus, StandingJob, StandingStatus},
 };
-use sealwire_compute::{plan, reading};
+use sealwire_compute::{plan, worded::Worded};
 use sealwire_envelope::{
     JobId, TopicName,
-    compute::{
-        COMPUTE_VERSION, ComputeJob, ComputeKey, Computed, Function, JobInput, Threshold, Weights,
-    },
+    compute::{COMPUTE_VERSION, ComputeJob, ComputeKey, Computed, Function, JobInput},
     encode,
 };
 use serde_json::json;
@@ -20,7 +19,7 @@ use serde_json::json;
 use super::{live_key, service, write};
 use crate::{
     actor::Actor,
-    cli::{Compute, FunctionArg, Span, Standing, What},
+    cli::{Compute, Span, Standing, What},
     home::Home,
     output::{Output, duration_text, table, time_text},
     process::now_ms,
@@ -141,71 +140,15 @@ impl Span {
 impl What {
     /// The function with its public arguments, in steps of the key's last decimal.
     fn function(&self, key: &ComputeKey) -> Result<Function> {
-        let weighted = matches!(
-            self.function,
-            FunctionArg::WeightedSum | FunctionArg::Linear
-        );
-        if !weighted && (!self.weights.is_empty() || self.constant.is_some()) {
-            bail!("--weight and --constant are for weighted-sum and linear");
-        }
-        if self.function != FunctionArg::CountOver && self.threshold.is_some() {
-            bail!("--threshold is for count-over");
-        }
-        Ok(match self.function {
-            FunctionArg::Sum => Function::Sum,
-            FunctionArg::Mean => Function::Mean,
-            FunctionArg::WeightedSum => Function::WeightedSum(self.weights(key)?),
-            FunctionArg::Linear => Function::Linear(self.weights(key)?),
-            FunctionArg::Variance => Function::Variance,
-            FunctionArg::Deviation => Function::Deviation,
-            FunctionArg::Dot => Function::Dot,
-            FunctionArg::CountOver => {
-                let text = self.threshold.as_deref();
-                let text = text.context("count-over needs --threshold NUMBER")?;
-                let threshold = scaled("--threshold", text, key.readings.decimals)?;
-                Function::CountOver(Threshold { threshold })
-            }
-            FunctionArg::Histogram => Function::Histogram,
-            FunctionArg::Range => Function::Range,
-        })
-    }
-
-    fn weights(&self, key: &ComputeKey) -> Result<Weights> {
-        ensure!(
-            self.weights.len() == self.topics.len(),
-            "{} weights for {} topics: say --weight once for each --topic, in their order",
-            self.weights.len(),
-            self.topics.len()
-        );
-        let decimals = self.weights.iter().map(|text| digits_after_point(text));
-        let decimals = decimals.max().unwrap_or(0);
-        let decimals = u8::try_from(decimals).context("--weight has too many digits")?;
-        let weights = self.weights.iter();
-        let weights = weights.map(|text| scaled("--weight", text, decimals));
-        let intercept = match &self.constant {
-            None => 0,
-            Some(text) => {
-                let places = decimals.saturating_add(key.readings.decimals);
-                scaled("--constant", text, places)?
-            }
+        let name = self.function.to_possible_value();
+        let worded = Worded {
+            function: name.as_ref().map_or("", |name| name.get_name()),
+            threshold: self.threshold.as_deref(),
+            weights: &self.weights,
+            constant: self.constant.as_deref(),
         };
-        Ok(Weights {
-            weights: weights.collect::<Result<_>>()?,
-            decimals,
-            intercept,
-        })
+        Ok(worded.read(self.topics.len(), &key.readings)?)
     }
-}
-
-fn digits_after_point(text: &str) -> usize {
-    let part = text.trim().split_once('.').map_or("", |(_, part)| part);
-    part.trim_end_matches('0').len()
-}
-
-fn scaled(what: &str, text: &str, decimals: u8) -> Result<i64> {
-    let number = reading::parse_decimal(text.trim(), decimals);
-    let number = number.with_context(|| what.to_owned())?;
-    i64::try_from(number).with_context(|| format!("{what} {text} is too large"))
 }
 
 /// Waits for a job with a spinner that says how far it is.
@@ -404,7 +347,7 @@ mod tests {
     use sealwire_sm::sm3;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, Command, FunctionArg};
 
     fn key() -> ComputeKey {
         ComputeKey {
@@ -424,40 +367,25 @@ mod tests {
         }
     }
 
-    fn function(asked: &str) -> Result<Function> {
-        let line = format!("sealwire compute ask {asked} --as acme.plant --key acme.plant");
-        let topics = ["--topic", "acme/a/x", "--topic", "acme/a/y"];
-        let cli = Cli::try_parse_from(line.split(' ').chain(topics)).expect("a command line");
-        let Command::Compute(Compute::Ask { what, .. }) = cli.command else {
-            panic!("another command");
-        };
-        what.function(&key())
-    }
-
     #[test]
-    fn weights_have_as_many_decimals_as_they_need() {
-        let weighted = "weighted-sum --weight 0.25 --weight -1.50 --constant";
-        let expected = Weights {
-            weights: vec![25, -150],
-            decimals: 2,
-            intercept: 3_125,
-        };
-        let found = function(&format!("{weighted} 3.125")).unwrap();
-        assert_eq!(found, Function::WeightedSum(expected));
-        assert!(function(&format!("{weighted} 3.1255")).is_err());
-        let error = function("linear --weight 0.25").unwrap_err().to_string();
-        assert!(error.contains("1 weights for 2 topics"), "{error}");
-    }
-
-    #[test]
-    fn arguments_of_other_functions_are_refused() {
-        assert!(function("count-over").is_err(), "without a threshold");
-        let over = Function::CountOver(Threshold { threshold: -35 });
-        assert_eq!(function("count-over --threshold -3.5").unwrap(), over);
-        assert!(function("sum --threshold 1").is_err());
-        assert!(function("mean --weight 1").is_err());
-        assert!(function("mean --constant 1").is_err());
-        assert_eq!(function("range").unwrap(), Function::Range);
+    fn every_function_on_the_command_line_is_one() {
+        for function in FunctionArg::value_variants() {
+            let name = function.to_possible_value().unwrap();
+            let more = match function {
+                FunctionArg::CountOver => "--threshold -3.5",
+                FunctionArg::WeightedSum | FunctionArg::Linear => "--weight 0.25 --weight -1.5",
+                _ => "",
+            };
+            let line = format!("sealwire compute ask {} {more}", name.get_name());
+            let rest = ["--as", "acme.plant", "--key", "acme.plant"];
+            let topics = ["--topic", "acme/a/x", "--topic", "acme/a/y"];
+            let words = line.split_whitespace().chain(rest).chain(topics);
+            let cli = Cli::try_parse_from(words).expect("a command line");
+            let Command::Compute(Compute::Ask { what, .. }) = cli.command else {
+                panic!("another command");
+            };
+            assert_eq!(plan::name(&what.function(&key()).unwrap()), name.get_name());
+        }
     }
 
     #[test]

@@ -305,6 +305,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/actions/compute/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a gateway for a computation. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AskCompute"];
+                };
+            };
+            responses: {
+                /** @description The gateway has it */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AskedCompute"];
+                    };
+                };
+                /** @description What can't be computed is refused with the numbers */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This session, or the client, may not */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The client's key isn't here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/actions/compute/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a standing job up at a gateway. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SetStanding"];
+                };
+            };
+            responses: {
+                /** @description It is on the gateway's disk */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StandingAt"];
+                    };
+                };
+                /** @description What can't be computed is refused with the numbers */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This session, or the client, may not */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The client's key isn't here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/actions/compute/standing/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a standing job; results that there are stay. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["StandingAt"];
+                };
+            };
+            responses: {
+                /** @description It is ended */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StandingAt"];
+                    };
+                };
+                /** @description No such standing job of this client's */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The client's key isn't here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/actions/enrol": {
         parameters: {
             query?: never;
@@ -1353,6 +1545,187 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/compute/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs and standing jobs of a client, at every gateway that it knows. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The client that asked for them, whose key is here. */
+                    as: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description By gateway; one that is away says so */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ComputeJobs"];
+                    };
+                };
+                /** @description This session may not act as the client */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The client's key isn't here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/compute/jobs/{gateway}/{job}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The receipt of a job's result, verified before it is given. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The client that asked for them, whose key is here. */
+                    as: string;
+                };
+                header?: never;
+                path: {
+                    /** @description At which gateway */
+                    gateway: string;
+                    /** @description Job id, hexadecimal */
+                    job: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description CBOR of the result receipt, as `sealwire compute receipt` writes it */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/cbor": number[];
+                    };
+                };
+                /** @description No such job of this client's, or no result */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The receipt doesn't hold */
+                502: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/compute/jobs/{gateway}/{job}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A job's encrypted result, checked against the ledger. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The client that asked for them, whose key is here. */
+                    as: string;
+                };
+                header?: never;
+                path: {
+                    /** @description At which gateway */
+                    gateway: string;
+                    /** @description Job id, hexadecimal */
+                    job: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description CBOR of the evaluation and its ciphertexts, as `sealwire compute result` writes it */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/cbor": number[];
+                    };
+                };
+                /** @description No such job of this client's, or no result */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The gateway's result isn't the ledger's */
+                502: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/devices": {
         parameters: {
             query?: never;
@@ -2253,6 +2626,34 @@ export interface components {
             /** @description For which topic or filter it was made. */
             topic: string;
         };
+        /** @description A computation that is asked for. */
+        AskCompute: {
+            /** @description As whom: a client with the right `compute` on every topic, whose key is here. */
+            as: string;
+            /**
+             * Format: int64
+             * @description Readings received not before, milliseconds since 1970; the first of all when left out.
+             */
+            from_ms?: number | null;
+            /** @description At which gateway; the first that the client knows when left out. */
+            gateway?: string | null;
+            /**
+             * Format: int64
+             * @description Readings received before, milliseconds since 1970; now when left out.
+             */
+            to_ms?: number | null;
+            /** @description What. */
+            what: components["schemas"]["ComputeWhat"];
+        };
+        /** @description A job that the gateway has taken on: it is on the gateway's disk. */
+        AskedCompute: {
+            /** @description As whom. */
+            by: string;
+            /** @description Which gateway. */
+            gateway: string;
+            /** @description The job, hexadecimal. */
+            job: string;
+        };
         /** @description An authorisation key. It isn't shown again: whoever has it may redeem it. */
         Authorised: components["schemas"]["Done"] & {
             /** @description Its id, to withdraw it, hexadecimal. */
@@ -2378,6 +2779,29 @@ export interface components {
         CloseEnrolments: {
             /** @description Their ids, hexadecimal; at most 256. */
             ids: string[];
+        };
+        /** @description What a client asked of the gateways that it knows. */
+        ComputeJobs: {
+            /** @description In the order of the client's `peers.json`. */
+            gateways: components["schemas"]["GatewayJobs"][];
+        };
+        /** @description What is to be computed. */
+        ComputeWhat: {
+            /** @description `weighted-sum`, `linear`: what is added in the end, decimal. */
+            constant?: string | null;
+            /**
+             * @description `sum`, `mean`, `weighted-sum`, `linear`, `variance`, `deviation`, `dot`, `count-over`, `histogram` or
+             *     `range`.
+             */
+            function: string;
+            /** @description Under which compute key, hexadecimal. */
+            key: string;
+            /** @description `count-over`: above which number, decimal. */
+            threshold?: string | null;
+            /** @description Over the readings of these topics. */
+            topics: string[];
+            /** @description `weighted-sum`, `linear`: one for each topic, in their order, decimal. */
+            weights?: string[];
         };
         /** @description What this console is. */
         ConsoleView: {
@@ -2624,6 +3048,17 @@ export interface components {
              */
             time_ms: number;
         };
+        /** @description What a client asked of one gateway. */
+        GatewayJobs: {
+            /** @description Why it told nothing: it is away, or refused. */
+            away?: string | null;
+            /** @description Which. */
+            gateway: string;
+            /** @description The newest first, as many as the gateway keeps. */
+            jobs: components["schemas"]["JobView"][];
+            /** @description Jobs that are done again and again. */
+            standing: components["schemas"]["StandingView"][];
+        };
         /** @description An organisation at genesis. */
         GenesisOrganisation: {
             /** @description Its name. */
@@ -2698,6 +3133,66 @@ export interface components {
         Hits: {
             /** @description The best first. */
             hits: components["schemas"]["Hit"][];
+        };
+        /** @description An input of a job, and what became of it. */
+        JobInputView: {
+            /**
+             * Format: int64
+             * @description Received not before, milliseconds since 1970.
+             */
+            from_ms: number;
+            /** @description Messages that were left out, by reason. */
+            left_out: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Packages that it was over; 0 until it is evaluated.
+             */
+            packages: number;
+            /**
+             * Format: int64
+             * @description Readings in the result; 0 until it is evaluated.
+             */
+            readings: number;
+            /**
+             * Format: int64
+             * @description Received before, milliseconds since 1970.
+             */
+            to_ms: number;
+            /** @description Topic. */
+            topic: string;
+        };
+        /** @description A job. */
+        JobView: {
+            /**
+             * Format: int64
+             * @description When it was asked for, milliseconds since 1970.
+             */
+            asked_ms: number;
+            /** @description The evaluation, hexadecimal, once there is one. */
+            evaluation?: string | null;
+            /** @description Name of the function. */
+            function: string;
+            /**
+             * Format: int64
+             * @description Height of the block that holds the evaluation.
+             */
+            height?: number | null;
+            /** @description Its inputs. */
+            inputs: components["schemas"]["JobInputView"][];
+            /** @description Its id, hexadecimal. */
+            job: string;
+            /** @description The compute key, hexadecimal. */
+            key: string;
+            /** @description Why there is no result, with the numbers. */
+            refused?: string | null;
+            /** @description Of which standing job it is a run, hexadecimal. */
+            standing?: string | null;
+            /** @description `waiting`, `evaluating`, `evaluated`, `recorded` (the result can be fetched) or `refused`. */
+            state: string;
+            /** @description Why a run's result wasn't published. */
+            unpublished?: string | null;
         };
         /** @description A sign-in by key. */
         KeySignIn: {
@@ -3073,11 +3568,76 @@ export interface components {
             console: components["schemas"]["ConsoleView"];
             user?: components["schemas"]["UserView"] | null;
         };
+        /** @description A standing job that is set up. */
+        SetStanding: {
+            /** @description As whom: a client with the right `compute` on every topic and `publish` on the result's, whose key is here. */
+            as: string;
+            /**
+             * Format: int64
+             * @description Seconds between two runs.
+             */
+            every_s: number;
+            /** @description At which gateway; the first that the client knows when left out. */
+            gateway?: string | null;
+            /**
+             * Format: int64
+             * @description How many seconds a run looks back.
+             */
+            over_s: number;
+            /** @description On which open topic each result is published. */
+            publish: string;
+            /** @description What. */
+            what: components["schemas"]["ComputeWhat"];
+        };
         /**
          * @description How bad it is.
          * @enum {string}
          */
         Severity: "critical" | "warning" | "notice";
+        /** @description A standing job, by where it is. */
+        StandingAt: {
+            /** @description As whom. */
+            as: string;
+            /** @description At which gateway. */
+            gateway: string;
+            /** @description Its id, hexadecimal. */
+            standing: string;
+        };
+        /** @description A standing job. */
+        StandingView: {
+            /**
+             * Format: int64
+             * @description Seconds between two runs.
+             */
+            every_s: number;
+            /** @description Name of the function. */
+            function: string;
+            /** @description The compute key, hexadecimal. */
+            key: string;
+            /**
+             * Format: int64
+             * @description End of the last run's time, milliseconds since 1970; 0: none yet.
+             */
+            last_end_ms: number;
+            /** @description The last run, hexadecimal. */
+            last_job?: string | null;
+            /**
+             * Format: int64
+             * @description Runs that were missed since it was set up.
+             */
+            missed: number;
+            /**
+             * Format: int64
+             * @description How many seconds a run looks back.
+             */
+            over_s: number;
+            /** @description On which topic each result is published. */
+            publish: string;
+            /** @description Its id, hexadecimal. */
+            standing: string;
+            /** @description Over which topics. */
+            topics: string[];
+        };
         /** @description What is granted or asked for. */
         Terms: {
             /**

@@ -107,11 +107,14 @@ const compute = createRoute({
   path: "/compute",
   validateSearch: (raw: Raw) =>
     tidy({
-      tab: oneOf(raw, "tab", ["keys", "evaluations", "open"] as const),
+      tab: oneOf(raw, "tab", ["keys", "jobs", "evaluations", "open"] as const),
       owner: text(raw, "owner"),
       topic: text(raw, "topic"),
       key: text(raw, "key"),
       id: text(raw, "id"),
+      as: text(raw, "as"),
+      gateway: text(raw, "gateway"),
+      job: text(raw, "job"),
     }),
   component: lazyRouteComponent(() => import("@/screens/compute/compute"), "Compute"),
 });

@@ -1,4 +1,5 @@
 // The history of connections, filtered and taken along.
+
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { ClipboardList, Download, FileJson, FileSpreadsheet, SearchX } from "lucide-react";
@@ -7,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
 import { KINDS } from "@/api/ledger";
 import type { Stream } from "@/api/merged";
+import { downloadFrom } from "@/lib/download";
 import { fromInput, toInput } from "@/lib/format";
 import { tidy } from "@/lib/params";
 import { useWord } from "@/parts/badges";
@@ -42,7 +44,7 @@ export function Audit() {
   const navigate = useNavigate({ from: "/audit" });
   const streams = useStreams(search);
   const filtered = Object.keys(search).length > 0;
-  const save = (format: "csv" | "jsonl") => window.location.assign(exportPath(format, search));
+  const save = (format: "csv" | "jsonl") => downloadFrom(exportPath(format, search));
   return (
     <>
       <PageHead

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { PageHead } from "@/ui/panel";
 import { Tabs } from "@/ui/tabs";
 import { Evaluations } from "./evaluations";
+import { Jobs } from "./jobs";
 import { ComputeKeys } from "./keys";
 import { OpenResult } from "./open";
 
@@ -20,6 +21,7 @@ export function Compute() {
         onChange={(tab) => void navigate({ to: "/compute", search: tab === "keys" ? {} : { tab } })}
         tabs={[
           { value: "keys", text: t("compute.tab.keys"), content: <ComputeKeys /> },
+          { value: "jobs", text: t("compute.tab.jobs"), content: <Jobs /> },
           { value: "evaluations", text: t("compute.tab.evaluations"), content: <Evaluations /> },
           { value: "open", text: t("compute.tab.open"), content: <OpenResult /> },
         ]}

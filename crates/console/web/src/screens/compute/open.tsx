@@ -1,6 +1,7 @@
 // Opening a result in this page. Key and evaluation are taken from the ledger with their proofs; nothing of
 // the opening, not even that it failed, is sent anywhere.
 import { useMutation } from "@tanstack/react-query";
+import { Link, useSearch } from "@tanstack/react-router";
 import { LockOpen } from "lucide-react";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -19,13 +20,14 @@ import { FileField } from "@/ui/file";
 import { Facts, Panel } from "@/ui/panel";
 import { Refused } from "@/ui/states";
 import { Badge, Note } from "@/ui/status";
-import { ClientLink, HeightLink } from "@/ui/value";
+import { ClientLink, HeightLink, Id } from "@/ui/value";
 import type { Trust } from "@/verify";
 import { useFunctionName } from "./evaluations";
+import { type JobPlace, resultBytes } from "./jobs";
 import { ResultReceipt } from "./receipt";
 
 interface Asked {
-  result: File;
+  result: File | JobPlace;
   secret: File;
   passphrase: string;
   trust: Trust;
@@ -33,7 +35,8 @@ interface Asked {
 
 /** Fetches the proofs that the result's own record names, then opens it in a worker that ends with it. */
 async function openHere({ result, secret, passphrase, trust }: Asked): Promise<OpenedResult> {
-  const bytes = new Uint8Array(await result.arrayBuffer());
+  const bytes =
+    result instanceof File ? new Uint8Array(await result.arrayBuffer()) : await resultBytes(result);
   const { evaluation } = readComputed(bytes);
   const prove = (key: Uint8Array) => bytesOf(ledgerPath(`state/${toHex(key)}`), "application/cbor");
   const [key, record] = await Promise.all([
@@ -52,7 +55,10 @@ async function openHere({ result, secret, passphrase, trust }: Asked): Promise<O
 export function OpenResult() {
   const { t } = useTranslation();
   const trust = useTrust();
-  const [result, setResult] = useState<File>();
+  const { as, gateway, job } = useSearch({ from: "/inside/compute" });
+  const place = as && gateway && job ? { as, gateway, job } : undefined;
+  const [file, setFile] = useState<File>();
+  const result = place ?? file;
   const [secret, setSecret] = useState<File>();
   const [passphrase, setPassphrase] = useState("");
   const refusal = useRefusal();
@@ -68,11 +74,15 @@ export function OpenResult() {
         <Panel title={t("compute.open.title")}>
           <form onSubmit={submit} className="flex flex-col gap-4">
             <p className="text-ink-2">{t("compute.open.lead")}</p>
-            <FileField
-              label={<Hinted text={t("compute.open.result")} hint={t("compute.open.resultHint")} />}
-              file={result}
-              onFile={setResult}
-            />
+            {place ? (
+              <Fetched place={place} />
+            ) : (
+              <FileField
+                label={<Hinted text={t("compute.open.result")} hint={t("compute.open.resultHint")} />}
+                file={file}
+                onFile={setFile}
+              />
+            )}
             <FileField
               label={<Hinted text={t("compute.open.secret")} hint={t("compute.open.secretHint")} />}
               file={secret}
@@ -99,6 +109,26 @@ export function OpenResult() {
         </Panel>
         {run.data ? <Opened opened={run.data} forget={run.reset} /> : <ResultReceipt />}
       </div>
+    </div>
+  );
+}
+
+/** The result is a job's: nobody needs to save it first. */
+function Fetched({ place }: { place: JobPlace }) {
+  const { t } = useTranslation();
+  return (
+    <div className="rounded-md bg-sunken px-3 py-2">
+      <Sentence
+        text={t("compute.open.fetched")}
+        parts={{
+          job: <Id id={place.job} />,
+          gateway: <ClientLink client={place.gateway} />,
+          client: <ClientLink client={place.as} />,
+        }}
+      />{" "}
+      <Link to="/compute" search={{ tab: "open" }} className="link">
+        {t("compute.open.another")}
+      </Link>
     </div>
   );
 }

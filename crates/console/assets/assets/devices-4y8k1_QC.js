@@ -1,0 +1,1 @@
+export{t as Connection,n as Devices}from"./devices-DQbI6Tjs.js";

@@ -1,1 +1,0 @@
-export{t as Connection,n as Devices}from"./devices-Dwh2jF2G.js";
