@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use sealwire_envelope::ConnectionEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -188,7 +188,8 @@ pub(crate) async fn export(
         Format::Csv => ("text/csv; charset=utf-8; header=present", "events.csv"),
         Format::Jsonl => ("application/jsonl", "events.jsonl"),
     };
-    let mut response = Body::from_stream(pages).into_response();
+    // Compression asks once more after the end.
+    let mut response = Body::from_stream(pages.fuse()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     let disposition = format!("attachment; filename=\"{name}\"");

@@ -227,6 +227,14 @@ async fn the_stream_tells_of_blocks_connections_and_how_everything_is() {
             "{text}"
         );
         assert!(!text.contains("disconnected"));
+        // As browsers ask, who take it compressed.
+        for encoding in ["gzip", "br"] {
+            let asked = browser.request(Method::GET, &path);
+            let response = asked.header(header::ACCEPT_ENCODING, encoding).send().await;
+            let response = response.unwrap();
+            assert_eq!(response.headers()[header::CONTENT_ENCODING], encoding);
+            assert!(!response.bytes().await.unwrap().is_empty());
+        }
     }
     world.end().await;
 }

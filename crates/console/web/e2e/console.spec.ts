@@ -2,7 +2,7 @@
 // grant, verify a record, tamper with a copy, and read who did what.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { accessible, expect, fits, HOME, LINK, ORIGIN, shoot, test } from "./page";
+import { accessible, expect, fits, HOME, LINK, ORIGIN, settled, shoot, test } from "./page";
 
 const DEVICE = "acme.e2e-press";
 const READER = "acme.e2e-reader";
@@ -297,7 +297,7 @@ test("compute: asked for, recorded, its receipt verified, and opened in the page
   await dialog.getByLabel("Topic 1").fill("acme/meter/load");
   await accessible(page);
   await dialog.getByRole("button", { name: "Ask", exact: true }).click();
-  await expect(dialog.getByText(/threshold/)).toBeVisible();
+  await expect(dialog.getByText(/needs a threshold/)).toBeVisible();
   await dialog.getByLabel("Function").selectOption("sum");
   await dialog.getByRole("button", { name: "Ask", exact: true }).click();
   await expect(page.getByText("The gateway has the question")).toBeVisible();
@@ -309,7 +309,8 @@ test("compute: asked for, recorded, its receipt verified, and opened in the page
   await page.getByRole("button", { name: "Verify its receipt" }).click();
   await expect(page.getByRole("status").getByText(/^Verified/)).toBeVisible({ timeout: 30_000 });
   await accessible(page);
-  await shoot(page, "compute-job");
+  await settled(page);
+  await page.screenshot({ path: "e2e/screenshots/compute-job-en.png" });
 
   const sent: string[] = [];
   page.on("request", (request) => sent.push(request.postData() ?? ""));

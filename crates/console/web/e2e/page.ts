@@ -30,8 +30,10 @@ export const test = base.extend<{ quiet: undefined }>({
 export { expect };
 
 /** Colours that are on their way from one scheme to the other, or from new to known, are nobody's to read. */
-async function settled(page: Page): Promise<void> {
+export async function settled(page: Page): Promise<void> {
   await page.evaluate(() => {
+    // What is half under the head of the page is a matter of how far one scrolled.
+    window.scrollTo(0, 0);
     for (const animation of document.getAnimations()) {
       if (animation.effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY) animation.finish();
     }

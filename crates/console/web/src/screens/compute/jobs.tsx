@@ -8,7 +8,7 @@ import { useTranslation } from "react-i18next";
 import { useAct } from "@/api/actions";
 import { api, bytesOf, ok, type Schemas } from "@/api/client";
 import { part } from "@/api/ledger";
-import { useTrust, verifier } from "@/api/trust";
+import { usePinned, useTrust, verifier } from "@/api/trust";
 import { download } from "@/lib/download";
 import { duration } from "@/lib/format";
 import { Steps, Verdict } from "@/parts/proof";
@@ -110,14 +110,7 @@ export function Jobs() {
       <Loaded query={query} lines={6}>
         {({ gateways }) => (
           <>
-            {gateways.map(
-              ({ gateway, away }) =>
-                away && (
-                  <Note key={gateway} tone="doubt" title={t("compute.jobs.away", { gateway })}>
-                    {away}
-                  </Note>
-                ),
-            )}
+            <Away gateways={gateways} />
             <StandingJobs
               as={as}
               standing={gateways.flatMap(({ gateway, standing }) =>
@@ -135,6 +128,27 @@ export function Jobs() {
       </Loaded>
       <AskDialog open={asking} onOpenChange={setAsking} as={as} />
     </div>
+  );
+}
+
+/** Gateways that told nothing, and why. Gateways of others may well be of no concern. */
+function Away({ gateways }: { gateways: Schemas["GatewayJobs"][] }) {
+  const { t } = useTranslation();
+  const away = gateways.filter((one) => one.away);
+  if (away.length === 0) return null;
+  return (
+    <details className="text-[0.92rem] text-ink-2">
+      <summary className="cursor-pointer">
+        {t("compute.jobs.away", { gateways: away.map(({ gateway }) => gateway).join(", ") })}
+      </summary>
+      <ul className="mt-1 flex flex-col gap-1 ps-4">
+        {away.map(({ gateway, away: why }) => (
+          <li key={gateway} className="break-words">
+            {gateway}: {why}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -211,13 +225,13 @@ function JobList({ as, jobs }: { as: string; jobs: Job[] }) {
       {
         id: "asked",
         header: t("compute.jobs.asked"),
-        meta: { width: "minmax(6rem, 0.8fr)" },
+        meta: { width: "minmax(4.5rem, 0.8fr)" },
         cell: ({ row }) => <Time ms={row.original.asked_ms} ago />,
       },
       {
         id: "function",
         header: t("compute.column.function"),
-        meta: { width: "minmax(8rem, 1fr)" },
+        meta: { width: "minmax(5.5rem, 1fr)" },
         cell: ({ row }) => (
           <button
             type="button"
@@ -231,7 +245,7 @@ function JobList({ as, jobs }: { as: string; jobs: Job[] }) {
       {
         id: "state",
         header: t("compute.jobs.state"),
-        meta: { width: "9.5rem" },
+        meta: { width: "8.5rem" },
         cell: ({ row }) => <JobBadge state={row.original.state} />,
       },
       {
@@ -360,6 +374,7 @@ function Had({ place }: { place: JobPlace }) {
   const { t } = useTranslation();
   const refusal = useRefusal();
   const trust = useTrust();
+  const pinned = usePinned();
   const save = useAct(async (what: "result" | "receipt") => {
     const bytes = await bytesOf(filePath(place, what), "application/cbor");
     download(`${what}-${place.job.slice(0, 8)}.cbor`, bytes.slice(), "application/cbor");
@@ -391,6 +406,11 @@ function Had({ place }: { place: JobPlace }) {
       <Refused error={save.error ?? refusal(verify.error)} />
       {verify.data && (
         <>
+          {!pinned && (
+            <Note tone="doubt" title={t("records.verify.unpinned")}>
+              {t("records.verify.unpinnedText")}
+            </Note>
+          )}
           <Verdict report={verify.data.report} ms={verify.data.ms} text={t("compute.receipt.holds")} />
           <Steps report={verify.data.report} />
         </>

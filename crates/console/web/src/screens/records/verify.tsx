@@ -85,10 +85,18 @@ export function VerifyPanel({ id, count, sealed }: { id: string; count: number; 
               onChange={(event) => go(Number(event.target.value) || 0)}
               className="w-28"
             />
-            <IconButton name={t("ledger.previous")} disabled={index === 0} onClick={() => go(index - 1)}>
+            <IconButton
+              name={t("records.verify.previous")}
+              disabled={index === 0}
+              onClick={() => go(index - 1)}
+            >
               <ChevronLeft aria-hidden />
             </IconButton>
-            <IconButton name={t("ledger.next")} disabled={index === last} onClick={() => go(index + 1)}>
+            <IconButton
+              name={t("records.verify.next")}
+              disabled={index === last}
+              onClick={() => go(index + 1)}
+            >
               <ChevronRight aria-hidden />
             </IconButton>
             <span className="pb-2 text-[0.9rem] text-ink-3">{t("records.verify.of", { last })}</span>
