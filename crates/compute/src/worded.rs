@@ -53,7 +53,7 @@ pub enum WordedError {
         what: &'static str,
         /// What is wrong.
         #[source]
-        source: ReadingError,
+        source: Box<ReadingError>,
     },
     /// More than 64 bits.
     #[error("{what} {text} is too large")]
@@ -126,7 +126,10 @@ fn digits_after_point(text: &str) -> usize {
 
 fn scaled(what: &'static str, text: &str, decimals: u8) -> Result<i64, WordedError> {
     let number = parse_decimal(text.trim(), decimals);
-    let number = number.map_err(|source| WordedError::Number { what, source })?;
+    let number = number.map_err(|error| {
+        let source = Box::new(error);
+        WordedError::Number { what, source }
+    })?;
     i64::try_from(number).map_err(|_| {
         let text = text.chars().take(40).collect();
         WordedError::Large { what, text }

@@ -16,8 +16,8 @@ pub use certificate::{Cert, Desk, Enrolment, Open, Template, Which};
 #[cfg(test)]
 pub use compute::FunctionArg;
 pub use compute::{
-    Ceremony, Compute, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, Span, Standing,
-    What,
+    Ceremony, Compute, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, Readings, ReadingsFrom,
+    ResultOrEvaluation, Span, Standing, What,
 };
 pub use console::Console;
 pub use rights::{Key, TermsArgs, Topic};

@@ -3,6 +3,8 @@
 
 mod evidence;
 
+pub use evidence::read_bundles;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};

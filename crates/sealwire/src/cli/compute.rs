@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Subcommand, ValueEnum};
 use sealwire_compute::parameters;
 use sealwire_envelope::{
-    ClientId, ComputeKeyId, JobId, OrgId, StandingId, TopicName,
+    ClientId, ComputeKeyId, EvaluationId, JobId, OrgId, StandingId, TopicName,
     compute::{Form, ParameterSet},
 };
 
@@ -138,17 +138,18 @@ pub enum Compute {
     #[command(subcommand)]
     Standing(Standing),
     /// Compute a result again, from the archived readings, and compare bytes: at any organisation that may
-    /// read them.
+    /// read them, or that was given them as bundles.
     ///
-    /// Example: sealwire compute verify --as basin.auditor mean.result
+    /// Examples: sealwire compute verify --as basin.auditor mean.result;
+    /// sealwire compute verify --as cobalt.auditor --bundles evidence 5d0c…e1
     Verify {
         #[command(flatten)]
         actor: Actor,
-        /// At which organisation's gateway the readings are; by default where the result was computed.
-        #[arg(long = "at", value_name = "ORG")]
-        gateway: Option<OrgId>,
-        /// The result, as `ask --out` or `result` wrote it.
-        result: PathBuf,
+        #[command(flatten)]
+        from: ReadingsFrom,
+        /// The result, as `ask --out` or `result` wrote it; or the id of any evaluation on the ledger.
+        #[arg(value_name = "RESULT|EVALUATION")]
+        what: ResultOrEvaluation,
     },
     /// Make a receipt: a file that proves, offline, that a result was computed from these messages.
     Receipt {
@@ -178,9 +179,8 @@ pub enum Compute {
     Share {
         #[command(flatten)]
         actor: Actor,
-        /// At which organisation's gateway the readings are; by default where the result was computed.
-        #[arg(long = "at", value_name = "ORG")]
-        gateway: Option<OrgId>,
+        #[command(flatten)]
+        from: ReadingsFrom,
         /// The result.
         result: PathBuf,
         /// Where to write the part.
@@ -476,6 +476,38 @@ pub enum FunctionArg {
     Histogram,
     /// The bins of the smallest and of the largest reading.
     Range,
+}
+
+/// Where the readings are that something is computed again from.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ReadingsFrom {
+    /// At which organisation's gateway the readings are; by default where the result was computed.
+    #[arg(long = "at", value_name = "ORG")]
+    pub gateway: Option<OrgId>,
+    /// Packages that somebody exported (`sealwire record export`): a bundle, or a directory of them; repeat for
+    /// several. The gateway is asked only for what they don't have.
+    #[arg(long, value_name = "PATH")]
+    pub bundles: Vec<PathBuf>,
+}
+
+/// A result in a file, or an evaluation by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultOrEvaluation {
+    /// 64 hexadecimal digits.
+    Evaluation(EvaluationId),
+    /// Anything else.
+    File(PathBuf),
+}
+
+impl std::str::FromStr for ResultOrEvaluation {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.parse() {
+            Ok(id) => Self::Evaluation(id),
+            Err(_) => Self::File(text.into()),
+        })
+    }
 }
 
 /// Over which time.

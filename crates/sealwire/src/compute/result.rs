@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use sealwire_client::compute::{self, Again, Sources, VerifyAgainError};
+use sealwire_client::compute::{self, Again, Compute as Service, Sources, VerifyAgainError};
 use sealwire_compute::plan;
 use sealwire_contracts::entry::EvaluationEntry;
 use sealwire_envelope::{
-    OrgId,
+    EvaluationId,
     compute::{COMPUTED_MAX_BYTES, ComputeKey, Computed},
     decode_bounded,
     receipt::{RESULT_RECEIPT_BYTES_MAX, ResultReceipt},
@@ -21,9 +21,10 @@ use serde_json::json;
 use super::{read_bounded, service, store::Store, write};
 use crate::{
     actor::Actor,
-    cli::{Compute, PassphraseArgs},
+    cli::{Compute, PassphraseArgs, ReadingsFrom, ResultOrEvaluation},
     home::{Home, read_genesis},
     output::{Output, time_text},
+    record::read_bundles,
 };
 
 /// Runs one of the four commands.
@@ -40,15 +41,18 @@ pub async fn run(home: &Home, out: Output, command: Compute) -> Result<()> {
             let actor = Actor::load(home, &actor.client)?;
             open(&actor, out, &read(&result)?, &passphrase).await?;
         }
-        Compute::Verify {
-            actor,
-            gateway,
-            result,
-        } => {
+        Compute::Verify { actor, from, what } => {
             let actor = Actor::load(home, &actor.client)?;
-            let computed = read(&result)?;
+            let computed = match &what {
+                ResultOrEvaluation::Evaluation(_) => None,
+                ResultOrEvaluation::File(path) => Some(read(path)?),
+            };
             let spinner = out.spinner("computing it again");
-            let again = again(&actor, gateway.as_ref(), &computed).await;
+            let again = match (&what, &computed) {
+                (_, Some(computed)) => again(&actor, &from, computed).await,
+                (ResultOrEvaluation::Evaluation(id), None) => again_by_id(&actor, &from, id).await,
+                (ResultOrEvaluation::File(_), None) => unreachable!("it was read"),
+            };
             spinner.finish_and_clear();
             let again = again?;
             out.print(&again, again_text);
@@ -154,35 +158,48 @@ async fn open(
 ///
 /// # Errors
 /// When it can't be, or comes out otherwise: then the gateway lied, or the file was changed.
-pub async fn again(actor: &Actor, org: Option<&OrgId>, computed: &Computed) -> Result<Again> {
-    let evaluation = &computed.evaluation;
-    let own = evaluation.gateway.org();
-    let gateways = [service(actor, Some(org.unwrap_or(&own)))?];
-    let sources = Sources {
-        gateways: &gateways,
-        bundles: &[],
-    };
-    let again = compute::verify_again(&actor.ledger, sources, &evaluation.id()).await;
-    let again = again.map_err(|error| {
-        let next = match &error {
-            error if error.is_lie() => format!(
-                "keep the result: it convicts {}, whose signature is on the ledger",
-                evaluation.gateway
-            ),
-            VerifyAgainError::NoPackage { .. } => format!(
-                "it takes the right to read on every topic: `sealwire topic request --as {} TOPIC`",
-                actor.identity.client()
-            ),
-            _ => "it couldn't be computed again".to_owned(),
-        };
-        anyhow::Error::new(error).context(next)
-    })?;
+pub async fn again(actor: &Actor, from: &ReadingsFrom, computed: &Computed) -> Result<Again> {
+    let again = again_by_id(actor, from, &computed.evaluation.id()).await?;
     ensure!(
         again.ciphertexts == computed.ciphertexts,
         "the gateway computed right, and the file isn't its result: fetch it again with \
          `sealwire compute result`"
     );
     Ok(again)
+}
+
+/// Computes again what an evaluation on the ledger is over.
+async fn again_by_id(actor: &Actor, from: &ReadingsFrom, id: &EvaluationId) -> Result<Again> {
+    let entry = actor.ledger.evaluation(id).await?;
+    let entry = entry.with_context(|| format!("the ledger holds no evaluation {id}"))?;
+    let gateway = &entry.evaluation.gateway;
+    let own = gateway.org();
+    // Where the bundles have everything, no gateway needs to be known.
+    let gateways: Vec<Service> = match service(actor, Some(from.gateway.as_ref().unwrap_or(&own))) {
+        Ok(service) => vec![service],
+        Err(_) if !from.bundles.is_empty() && from.gateway.is_none() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let bundles = read_bundles(&from.bundles)?;
+    let sources = Sources {
+        gateways: &gateways,
+        bundles: &bundles,
+    };
+    let again = compute::verify_again(&actor.ledger, sources, id).await;
+    again.map_err(|error| {
+        let next = match &error {
+            error if error.is_lie() => {
+                format!("keep the result: it convicts {gateway}, whose signature is on the ledger")
+            }
+            VerifyAgainError::NoPackage { .. } => format!(
+                "it takes the right to read on every topic: `sealwire topic request --as {} TOPIC`; \
+                 or bundles of the packages, with --bundles",
+                actor.identity.client()
+            ),
+            _ => "it couldn't be computed again".to_owned(),
+        };
+        anyhow::Error::new(error).context(next)
+    })
 }
 
 fn again_text(again: &Again) -> String {

@@ -22,7 +22,7 @@ use sealwire_compute::{
     },
 };
 use sealwire_envelope::{
-    Blob, ClientId, OrgId,
+    Blob, ClientId,
     compute::{COMPUTE_VERSION, ComputeKey, OpeningShare, ParameterSet, SHARE_MAX_BYTES},
     decode_bounded, encode,
 };
@@ -32,7 +32,7 @@ use serde_json::json;
 use super::{keys, read_bounded, result, store::Store, write};
 use crate::{
     actor::Actor,
-    cli::{Ceremony, Compute, PassphraseArgs, ReadingArgs},
+    cli::{Ceremony, Compute, PassphraseArgs, ReadingArgs, ReadingsFrom},
     home::Home,
     output::Output,
 };
@@ -46,7 +46,7 @@ pub async fn run(home: &Home, out: Output, command: Compute) -> Result<()> {
         Compute::Ceremony(command) => ceremony(home, out, command).await,
         Compute::Share {
             actor,
-            gateway,
+            from,
             result,
             out: path,
             trust_result,
@@ -55,7 +55,7 @@ pub async fn run(home: &Home, out: Output, command: Compute) -> Result<()> {
             let actor = Actor::load(home, &actor.client)?;
             let wanted = Part {
                 result: &result,
-                gateway: gateway.as_ref(),
+                from: &from,
                 trusted: trust_result,
                 passphrase: &passphrase,
             };
@@ -322,7 +322,7 @@ async fn register(actor: &Actor, out: Output, table: &Table, readings: &ReadingA
 /// A holder's part in opening.
 struct Part<'a> {
     result: &'a Path,
-    gateway: Option<&'a OrgId>,
+    from: &'a ReadingsFrom,
     trusted: bool,
     passphrase: &'a PassphraseArgs,
 }
@@ -332,7 +332,7 @@ async fn share(actor: &Actor, out: Output, wanted: &Part<'_>, path: &Path) -> Re
     let (entry, key) = result::on_ledger(actor, &computed).await?;
     if !wanted.trusted {
         let spinner = out.spinner("computing it again before giving a part");
-        let again = result::again(actor, wanted.gateway, &computed).await;
+        let again = result::again(actor, wanted.from, &computed).await;
         spinner.finish_and_clear();
         again.context("no part is given for what couldn't be verified; --trust-result takes somebody else's word")?;
     }

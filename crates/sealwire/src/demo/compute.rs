@@ -17,7 +17,7 @@ use sealwire_envelope::{
 use super::{DAYS, READING_EVERY, once::Told};
 use crate::{
     actor::Actor,
-    cli::{EnrolRole, KeyArgs, PassphraseArgs, ReadingArgs},
+    cli::{EnrolRole, KeyArgs, KeyName, PassphraseArgs, ReadingArgs, ReadingsFrom},
     compute::{keys, publish, service, store::Store},
     device::enrol,
     home::Home,
@@ -129,8 +129,7 @@ async fn encrypt(
     topic: &TopicName,
     start: i64,
 ) -> Result<i64> {
-    let (id, entry) =
-        crate::compute::live_key(&actor.ledger, &crate::cli::KeyName::Id(*key)).await?;
+    let (id, entry) = crate::compute::live_key(&actor.ledger, &KeyName::Id(*key)).await?;
     let scaled: Vec<i64> = (0..READINGS).map(|i| start + i * 17 % 300).collect();
     let spec = &entry.key.readings;
     let readings = scaled
@@ -196,7 +195,11 @@ pub async fn opened(a: &Actor, encrypted: &Encrypted, computed: &Computed) -> To
 
 /// B computes it again, and finds the same bytes; a changed result is noticed.
 pub async fn verified(b: &Actor, gateway: &OrgId, computed: &Computed) -> Told<()> {
-    let again = crate::compute::again(b, Some(gateway), computed).await?;
+    let from = ReadingsFrom {
+        gateway: Some(gateway.clone()),
+        bundles: Vec::new(),
+    };
+    let again = crate::compute::again(b, &from, computed).await?;
     let mut changed = computed.clone();
     if let Some(byte) = changed.ciphertexts.first_mut().and_then(|c| c.0.last_mut()) {
         *byte ^= 1;
@@ -237,8 +240,7 @@ pub async fn meter(home: Home, out: Output, client: ClientId) -> Result<()> {
             made.await?.key
         }
     };
-    let (id, entry) =
-        crate::compute::live_key(&actor.ledger, &crate::cli::KeyName::Id(key)).await?;
+    let (id, entry) = crate::compute::live_key(&actor.ledger, &KeyName::Id(key)).await?;
     let spec = entry.key.readings.clone();
     let publisher = publish::publisher(&actor, None, &id, entry).await?;
     standing(&actor, out, key, &load, &mean).await;

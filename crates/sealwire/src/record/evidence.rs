@@ -222,34 +222,41 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("{} can't be written", path.display()))
 }
 
-/// Verifies bundles offline.
-pub fn verify(out: Output, path: &Path, genesis: &Genesis) -> Result<()> {
+/// The bundles that a path names: itself, or those of a directory, by name.
+fn bundle_files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
     let mut files = Vec::new();
-    if path.is_dir() {
-        for entry in fs::read_dir(path).with_context(|| format!("{}", path.display()))? {
-            let file = entry?.path();
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "bundle")
-            {
-                files.push(file);
-            }
+    for entry in fs::read_dir(path).with_context(|| format!("{}", path.display()))? {
+        let file = entry?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "bundle")
+        {
+            files.push(file);
         }
-        files.sort();
-    } else {
-        files.push(path.to_owned());
     }
-    let bar = out.bar(files.len() as u64, "bundles");
-    let mut found = Vec::new();
-    for file in &files {
-        bar.inc(1);
-        found.push(verify_file(file, genesis)?);
-    }
-    bar.finish_and_clear();
-    Report::of(found).end(out, "there is no bundle in that directory")
+    files.sort();
+    Ok(files)
 }
 
-fn verify_file(file: &PathBuf, genesis: &Genesis) -> Result<Found> {
+/// Reads the bundles that paths name, each a file or a directory of an export; nothing is verified.
+///
+/// # Errors
+/// When a file can't be read or isn't a bundle.
+pub fn read_bundles(paths: &[PathBuf]) -> Result<Vec<Bundle>> {
+    let mut bundles = Vec::new();
+    for path in paths {
+        for file in bundle_files(path)? {
+            bundles.push(read_bundle(&file)?.0);
+        }
+    }
+    Ok(bundles)
+}
+
+/// A bundle from its file, and the file's length in bytes.
+fn read_bundle(file: &Path) -> Result<(Bundle, u64)> {
     let length = fs::metadata(file)
         .with_context(|| format!("{}", file.display()))?
         .len();
@@ -261,6 +268,24 @@ fn verify_file(file: &PathBuf, genesis: &Genesis) -> Result<Found> {
     let bytes = fs::read(file).with_context(|| format!("{}", file.display()))?;
     let bundle =
         Bundle::from_bytes(&bytes).with_context(|| format!("{} isn't a bundle", file.display()))?;
+    Ok((bundle, length))
+}
+
+/// Verifies bundles offline.
+pub fn verify(out: Output, path: &Path, genesis: &Genesis) -> Result<()> {
+    let files = bundle_files(path)?;
+    let bar = out.bar(files.len() as u64, "bundles");
+    let mut found = Vec::new();
+    for file in &files {
+        bar.inc(1);
+        found.push(verify_file(file, genesis)?);
+    }
+    bar.finish_and_clear();
+    Report::of(found).end(out, "there is no bundle in that directory")
+}
+
+fn verify_file(file: &Path, genesis: &Genesis) -> Result<Found> {
+    let (bundle, length) = read_bundle(file)?;
     Ok(match verify_bundle(&bundle, genesis) {
         Ok(verified) => Found::sound(&verified),
         Err(error) => Found {

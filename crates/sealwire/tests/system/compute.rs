@@ -214,6 +214,14 @@ fn sums(stage: &Stage) {
     eventually("the auditor finds the same bytes", || {
         sealwire(&stage.home(), &verify).status.success()
     });
+    // By its id, too: who verifies needs no file of the result.
+    let again = stage.run(&verify);
+    let id = again["id"].as_str().unwrap();
+    let by_id = stage.run(&["compute", "verify", "--as", "cobalt.auditor", id]);
+    assert_eq!(by_id["packages"], again["packages"]);
+    let unknown = "ab".repeat(32);
+    let unknown = ["compute", "verify", "--as", "cobalt.auditor", &unknown];
+    stage.refused(&unknown, "no evaluation");
     let mut changed = std::fs::read(&file).unwrap();
     let last = changed.len() - 1;
     changed[last] ^= 1;
