@@ -371,7 +371,7 @@ test("every screen fits from 380 to 2,560 pixels, in both languages", async ({ p
     for (const place of places) {
       await page.goto(place);
       await page.getByRole("heading", { level: 1 }).waitFor();
-      await page.waitForTimeout(400);
+      await page.waitForTimeout(150);
       await fits(page);
       const name = place.replace(/\W+/g, "-").replace(/^-|-$/g, "") || "overview";
       await page.screenshot({ path: `e2e/screenshots/widths/${name}-${width}.png` });
