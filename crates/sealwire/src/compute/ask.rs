@@ -2,13 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::ValueEnum as _;
 use sealwire_client::compute::{
     Compute as Service, ComputeError,
     service::{JobState, JobStatus, StandingJob, StandingStatus},
 };
-use sealwire_compute::{plan, worded::Worded};
+use sealwire_compute::{
+    plan,
+    worded::{Worded, WordedError},
+};
 use sealwire_envelope::{
     JobId, TopicName,
     compute::{COMPUTE_VERSION, ComputeJob, ComputeKey, Computed, Function, JobInput},
@@ -147,7 +150,14 @@ impl What {
             weights: &self.weights,
             constant: self.constant.as_deref(),
         };
-        Ok(worded.read(self.topics.len(), &key.readings)?)
+        let function = worded.read(self.topics.len(), &key.readings);
+        function.map_err(|error| match error {
+            WordedError::NoThreshold => anyhow!("{error}: say --threshold NUMBER"),
+            WordedError::Threshold => anyhow!("{error}: leave --threshold out"),
+            WordedError::Weights => anyhow!("{error}: leave --weight and --constant out"),
+            WordedError::Count { .. } => anyhow!("{error} (--weight, --topic)"),
+            error => error.into(),
+        })
     }
 }
 
