@@ -7,7 +7,7 @@
 //! | `GET /v1/packages?topic=T&after=N&limit=L` | READ or VERIFY on the topic | JSON: packages after number N |
 //! | `GET /v1/packages/{package}` | READ or VERIFY on its topic | CBOR: `envelope::record::Package` |
 //! | `GET /v1/packages/{package}/records/{index}` | READ or VERIFY on its topic | CBOR: `PackagedRecord` |
-//! | `/v1/compute/…` | see [`compute`] | |
+//! | `/v1/compute/…` | see its module `compute` | |
 //!
 //! VERIFY is for auditors: they get the records as they are stored, check every digest and count, and read
 //! nothing, because no key is ever sealed to them. It isn't given on open topics, whose records are plain.

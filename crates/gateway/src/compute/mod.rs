@@ -15,7 +15,7 @@
 //! - A *standing job* asks for a run every so often, in its requester's name ([`standing`]).
 //!
 //! # Which messages
-//! `sealwire_envelope::compute` says it; `sealwire_compute::input` and [`inputs`] do it, from the ledger's own
+//! `sealwire_envelope::compute` says it; `sealwire_compute::input` and `inputs` do it, from the ledger's own
 //! list of packages: the same list that whoever evaluates again goes by. A package of the list that isn't in
 //! the archive is an error, never a smaller result. A job waits until what was received before it was asked for
 //! is anchored, at most [`ANCHOR_WAIT`].
