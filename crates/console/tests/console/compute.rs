@@ -133,9 +133,9 @@ async fn a_job_is_asked_for_recorded_fetched_and_opened() {
     let verified = sealwire_receipt::verify_result(&receipt, &genesis).unwrap();
     assert_eq!(verified.evaluation.id(), computed.evaluation.id());
 
-    // Who asked sees it; others don't, and jobs that aren't there aren't.
+    // Others are refused by the gateway, and jobs that aren't there aren't.
     let (status, problem) = boss.get(&format!("{place}/result?as=acme.press")).await;
-    assert_eq!(status, 404, "{problem}");
+    assert_eq!(status, 403, "{problem}");
     let unknown = format!("/api/compute/jobs/acme.gateway/{}", "ab".repeat(32));
     assert_eq!(
         boss.get(&format!("{unknown}/result?as=acme.plant")).await.0,
