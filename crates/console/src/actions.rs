@@ -25,7 +25,7 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use sealwire_client::{Identity, Keyring, Ledger, Owner, ledger::Applied};
+use sealwire_client::{Identity, Keyring, Ledger, Owner, identity::GatewayPeer, ledger::Applied};
 use sealwire_envelope::ClientId;
 use serde::Serialize;
 use std::sync::Arc;
@@ -216,6 +216,19 @@ impl Actor {
     fn client(&self) -> &ClientId {
         self.identity.client()
     }
+}
+
+/// Where a client finds a gateway: this one, or without a name the first that it knows.
+pub(crate) fn known_gateway<'a>(
+    identity: &'a Identity,
+    gateway: Option<&ClientId>,
+) -> Result<&'a GatewayPeer, Problem> {
+    identity.peers().gateway(gateway).ok_or_else(|| {
+        let which = gateway.map_or("any gateway".to_owned(), ToString::to_string);
+        let me = identity.client();
+        let detail = format!("{me} doesn't know where {which} is: add it to its peers.json");
+        Problem::unavailable("gateway-unknown", detail)
+    })
 }
 
 /// The operator as whom this session does what operators do: itself where its key is here, else the home's.

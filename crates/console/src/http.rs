@@ -134,6 +134,16 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// CBOR that a browser saves under this name.
+pub(crate) fn cbor_file(name: &str, bytes: Vec<u8>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (header::CONTENT_TYPE, "application/cbor"),
+        (header::CONTENT_DISPOSITION, &disposition),
+    ];
+    (headers, bytes).into_response()
+}
+
 /// Reads the body of a request that has one, within bounds.
 async fn whole(most_bytes: usize, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -7,15 +7,20 @@
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
-    http::header,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
-use sealwire_client::{Archive, Identity, Ledger, identity::GatewayPeer};
+use sealwire_client::{Archive, Identity, Ledger};
 use sealwire_envelope::{ClientId, PackageId, encode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{App, actions::may_act, problem::Problem, session::Caller};
+use crate::{
+    App,
+    actions::{known_gateway, may_act},
+    http::cbor_file,
+    problem::Problem,
+    session::Caller,
+};
 
 /// Attempts at reading the anchor's proof.
 const ATTEMPTS: u32 = 6;
@@ -99,15 +104,8 @@ pub(crate) async fn receipt(
         target: "sealwire_console::act",
         client = %caller.session.client, reader = %reader.client(), %package, index, "receipt"
     );
-    let name = format!(
-        "attachment; filename=\"receipt-{}-{index}.cbor\"",
-        package.0.short()
-    );
-    let headers = [
-        (header::CONTENT_TYPE, "application/cbor".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, bytes).into_response())
+    let name = format!("receipt-{}-{index}.cbor", package.0.short());
+    Ok(cbor_file(&name, bytes))
 }
 
 async fn fetched(
@@ -116,14 +114,7 @@ async fn fetched(
     package: &PackageId,
     index: u64,
 ) -> Result<Vec<u8>, Problem> {
-    let known = reader.peers().gateway(Some(gateway));
-    let address = known.map(GatewayPeer::best_http).ok_or_else(|| {
-        let detail = format!(
-            "{} doesn't know where {gateway} is, which keeps the package: add it to its peers.json",
-            reader.client()
-        );
-        Problem::unavailable("gateway-unknown", detail)
-    })?;
+    let address = known_gateway(reader, Some(gateway))?.best_http();
     let archive = Archive::new(address, reader.clone())?;
     let record = archive.record(package, index).await?;
     let ledger = Ledger::of(reader)?.with_attempts(ATTEMPTS);

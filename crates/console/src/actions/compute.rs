@@ -9,8 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
-    http::header,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use futures::future::join_all;
 use sealwire_client::{
@@ -30,10 +29,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Actor, logged, place,
+    Actor, known_gateway, logged, place,
     rights::{actor, parse},
 };
-use crate::{App, problem::Problem, session::Caller};
+use crate::{App, http::cbor_file, problem::Problem, session::Caller};
 
 /// Whose jobs.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -134,23 +133,17 @@ pub(crate) struct StandingView {
 
 impl From<JobStatus> for JobView {
     fn from(status: JobStatus) -> Self {
-        let reports = status.inputs.into_iter().map(Some);
-        let reports = reports.chain(std::iter::repeat_with(|| None));
+        // None has been said of any input until the job is evaluated.
+        let reports = status.inputs.into_iter();
+        let reports = reports.chain(std::iter::repeat_with(InputReport::default));
         let inputs = status.request.inputs.iter().zip(reports);
-        let inputs = inputs.map(|(input, report)| {
-            let InputReport {
-                packages,
-                readings,
-                left_out,
-            } = report.unwrap_or_default();
-            JobInputView {
-                topic: input.topic.to_string(),
-                from_ms: input.from_ms,
-                to_ms: input.to_ms,
-                packages,
-                readings,
-                left_out,
-            }
+        let inputs = inputs.map(|(input, report)| JobInputView {
+            topic: input.topic.to_string(),
+            from_ms: input.from_ms,
+            to_ms: input.to_ms,
+            packages: report.packages,
+            readings: report.readings,
+            left_out: report.left_out,
         });
         Self {
             job: status.job.to_string(),
@@ -237,13 +230,7 @@ fn service(actor: &Actor, gateway: Option<&str>) -> Result<(ClientId, Compute), 
     let named = gateway.filter(|named| !named.is_empty());
     let named = named.map(|named| parse::<ClientId>("gateway", named));
     let named = named.transpose()?;
-    let peer = actor.identity.peers().gateway(named.as_ref());
-    let peer = peer.ok_or_else(|| {
-        let which = named.map_or_else(|| "any gateway".to_owned(), |named| named.to_string());
-        let me = actor.client();
-        let detail = format!("{me} doesn't know where {which} is: add it to its peers.json");
-        Problem::unavailable("gateway-unknown", detail)
-    })?;
+    let peer = known_gateway(&actor.identity, named.as_ref())?;
     let service = Compute::new(peer.best_http(), actor.identity.clone())?;
     Ok((peer.client.clone(), service))
 }
@@ -275,7 +262,7 @@ pub(crate) async fn result(
         client = %caller.session.client, reader = %actor.client(), evaluation = %id, "result"
     );
     let name = format!("result-{}.cbor", id.0.short());
-    Ok(file(&name, encode(&computed)))
+    Ok(cbor_file(&name, encode(&computed)))
 }
 
 /// The receipt of a job's result, verified before it is given.
@@ -302,7 +289,7 @@ pub(crate) async fn receipt(
     let made = compute::receipt(&actor.ledger, &actor.identity, &computed);
     let (receipt, _) = made.await?;
     let name = format!("result-receipt-{}.cbor", computed.evaluation.id().0.short());
-    Ok(file(&name, encode(&receipt)))
+    Ok(cbor_file(&name, encode(&receipt)))
 }
 
 async fn fetched(
@@ -323,17 +310,6 @@ async fn fetched(
     let (_, service) = service(&actor, Some(gateway))?;
     let computed = service.result(&actor.ledger, &job).await?;
     Ok((actor, computed))
-}
-
-fn file(name: &str, bytes: Vec<u8>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/cbor".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-    ];
-    (headers, bytes).into_response()
 }
 
 /// What is to be computed.
@@ -370,13 +346,11 @@ impl ComputeWhat {
         }
         let topics = self.topics.iter().map(|topic| parse("topic", topic));
         let topics = topics.collect::<Result<Vec<TopicName>, _>>()?;
-        let filled = |text: &'_ Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-        let (threshold, constant) = (filled(&self.threshold), filled(&self.constant));
         let worded = Worded {
             function: &self.function,
-            threshold: threshold.as_deref(),
+            threshold: filled(&self.threshold),
             weights: &self.weights,
-            constant: constant.as_deref(),
+            constant: filled(&self.constant),
         };
         let function = worded.read(topics.len(), &entry.key.readings);
         Ok((entry.key, function.map_err(Problem::argument)?, topics))
@@ -395,6 +369,11 @@ impl ComputeWhat {
         }
         text
     }
+}
+
+/// What was typed; a field that was left empty says nothing.
+fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.trim().is_empty())
 }
 
 /// For a shell: as it is, or in single quotes.

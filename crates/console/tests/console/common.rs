@@ -9,9 +9,9 @@ use std::{
 use async_trait::async_trait;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use sealwire_client::{
-    Identity, Ledger,
+    Identity, Keyring, Ledger, Trust,
     identity::{GatewayPeer, Peers},
-    operator,
+    mqtt, operator,
 };
 use sealwire_console::{
     Clock as _, Enrolled, Keyholder, Limits, Part, Running, Service, SetClock, Settings,
@@ -308,6 +308,17 @@ impl World {
 
     fn in_memory(&self, (key, certificate): (SecretKey, Certificate)) -> Identity {
         Identity::in_memory(key, certificate, self.genesis.clone()).unwrap()
+    }
+
+    /// An MQTT session of a client that finds the gateway.
+    pub async fn session(&self, identity: &Identity) -> mqtt::Session {
+        let ledger = Arc::new(Ledger::of(identity).unwrap());
+        let trust = Arc::new(Trust::new(identity.genesis(), Some(ledger.clone())).unwrap());
+        let keyring = Arc::new(Keyring::new(identity.clone(), ledger));
+        let options = mqtt::Options::new(&identity.peers().gateways[0].mqtt);
+        mqtt::connect(identity, keyring, trust, options)
+            .await
+            .unwrap()
     }
 
     /// The operator of `acme`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::header;
-use sealwire_client::{Keyring, Ledger, Owner, Trust, mqtt, readings::Publisher};
+use sealwire_client::{Keyring, Ledger, Owner, readings::Publisher};
 use sealwire_compute::{answer::Value, generate, open, reading::Reading};
 use sealwire_console::{Clock as _, SystemClock};
 use sealwire_envelope::{
@@ -57,13 +57,7 @@ async fn lab(world: &World, boss: &Browser) -> (ComputeKey, sealwire_compute::Ne
 
 async fn publish(world: &World, key: &ComputeKey, public: &[u8], readings: &[&str]) {
     let press = world.keys_of("acme.press");
-    let ledger = Arc::new(Ledger::of(&press).unwrap());
-    let trust = Arc::new(Trust::new(press.genesis(), Some(ledger.clone())).unwrap());
-    let keyring = Arc::new(Keyring::new(press.clone(), ledger));
-    let options = mqtt::Options::new(&press.peers().gateways[0].mqtt);
-    let session = mqtt::connect(&press, keyring, trust, options)
-        .await
-        .unwrap();
+    let session = world.session(&press).await;
     let readings = readings.iter();
     let readings = readings.map(|text| Reading::parse(text, &key.readings).unwrap());
     let topic: TopicName = TOPIC.parse().unwrap();

@@ -1,10 +1,7 @@
 //! Receipts that a verifier believes, and MQTT through the console.
 
-use std::sync::Arc;
-
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::header;
-use sealwire_client::{Keyring, Ledger, Trust, mqtt};
 use sealwire_envelope::{
     Genesis, decode_bounded,
     receipt::{RECEIPT_BYTES_MAX, Receipt},
@@ -23,13 +20,7 @@ async fn a_receipt_holds_by_the_genesis_that_is_shown() {
     let topic = "acme/press/temperature";
     boss.act("topics/register", json!({ "topic": topic })).await;
     let press = world.keys_of("acme.press");
-    let ledger = Arc::new(Ledger::of(&press).unwrap());
-    let trust = Arc::new(Trust::new(press.genesis(), Some(ledger.clone())).unwrap());
-    let keyring = Arc::new(Keyring::new(press.clone(), ledger));
-    let options = mqtt::Options::new(&press.peers().gateways[0].mqtt);
-    let session = mqtt::connect(&press, keyring, trust, options)
-        .await
-        .unwrap();
+    let session = world.session(&press).await;
     for n in 0..5 {
         let reading = format!("{n}");
         let name = topic.parse().unwrap();

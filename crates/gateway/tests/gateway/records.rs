@@ -3,12 +3,15 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use crate::common::{
-    PATIENCE, Person, World, all_different, anchored, eventually, now_ms, now_s, sealed, wire::Wire,
+    PATIENCE, Person, World, all_different, anchored, eventually, now_ms, now_s,
+    scene::{Scene, scene_with},
+    sealed,
+    wire::Wire,
 };
 use mqtt5::types::ReasonCode;
 use reqwest::StatusCode;
 use sealwire_envelope::{
-    Call, EventKind, GrantTopic, PackageId, Rights, TopicName, decode,
+    Call, EventKind, GrantTopic, PackageId, Rights, decode,
     login::SignedRequest,
     record::{ArchivedRecord, Package, PackagedRecord},
 };
@@ -16,34 +19,13 @@ use sealwire_gateway::{Gateway, Ledger, Running};
 use sealwire_receipt::merkle;
 use sealwire_sm::sm4;
 
-struct Scene {
-    world: World,
-    gateway: Running,
-    owner: Person,
-    reader: Person,
-    topic: TopicName,
-    key: sm4::Key,
-}
-
+/// Packages of five messages, closed by nothing else.
 async fn scene() -> Scene {
-    let world = World::new();
-    let mut config = world.config();
-    config.limits.package.package_messages = 5;
-    config.limits.package_age = Duration::from_secs(3600);
-    let gateway = world.gateway_with(config).await;
-    let owner = world.device("press-7");
-    let reader = world.user("analyst");
-    let topic = owner.topic("temperature");
-    let key = sm4::Key::generate(&mut rand::rng());
-    world.register(&owner, &topic, Some(&key));
-    Scene {
-        world,
-        gateway,
-        owner,
-        reader,
-        topic,
-        key,
-    }
+    scene_with(|config| {
+        config.limits.package.package_messages = 5;
+        config.limits.package_age = Duration::from_secs(3600);
+    })
+    .await
 }
 
 impl Scene {

@@ -10,7 +10,7 @@ use sealwire_client::compute::{self, Again, Compute as Service, Sources, VerifyA
 use sealwire_compute::plan;
 use sealwire_contracts::entry::EvaluationEntry;
 use sealwire_envelope::{
-    EvaluationId,
+    ClientId, EvaluationId,
     compute::{COMPUTED_MAX_BYTES, ComputeKey, Computed},
     decode_bounded,
     receipt::{RESULT_RECEIPT_BYTES_MAX, ResultReceipt},
@@ -43,15 +43,13 @@ pub async fn run(home: &Home, out: Output, command: Compute) -> Result<()> {
         }
         Compute::Verify { actor, from, what } => {
             let actor = Actor::load(home, &actor.client)?;
-            let computed = match &what {
-                ResultOrEvaluation::Evaluation(_) => None,
-                ResultOrEvaluation::File(path) => Some(read(path)?),
-            };
             let spinner = out.spinner("computing it again");
-            let again = match (&what, &computed) {
-                (_, Some(computed)) => again(&actor, &from, computed).await,
-                (ResultOrEvaluation::Evaluation(id), None) => again_by_id(&actor, &from, id).await,
-                (ResultOrEvaluation::File(_), None) => unreachable!("it was read"),
+            let again = match &what {
+                ResultOrEvaluation::Evaluation(id) => again_by_id(&actor, &from, id).await,
+                ResultOrEvaluation::File(path) => match read(path) {
+                    Ok(computed) => again(&actor, &from, &computed).await,
+                    Err(error) => Err(error),
+                },
             };
             spinner.finish_and_clear();
             let again = again?;
@@ -159,7 +157,8 @@ async fn open(
 /// # Errors
 /// When it can't be, or comes out otherwise: then the gateway lied, or the file was changed.
 pub async fn again(actor: &Actor, from: &ReadingsFrom, computed: &Computed) -> Result<Again> {
-    let again = again_by_id(actor, from, &computed.evaluation.id()).await?;
+    let evaluation = &computed.evaluation;
+    let again = again_at(actor, from, &evaluation.id(), &evaluation.gateway).await?;
     ensure!(
         again.ciphertexts == computed.ciphertexts,
         "the gateway computed right, and the file isn't its result: fetch it again with \
@@ -172,7 +171,16 @@ pub async fn again(actor: &Actor, from: &ReadingsFrom, computed: &Computed) -> R
 async fn again_by_id(actor: &Actor, from: &ReadingsFrom, id: &EvaluationId) -> Result<Again> {
     let entry = actor.ledger.evaluation(id).await?;
     let entry = entry.with_context(|| format!("the ledger holds no evaluation {id}"))?;
-    let gateway = &entry.evaluation.gateway;
+    again_at(actor, from, id, &entry.evaluation.gateway).await
+}
+
+/// The same, where it is known which gateway computed it.
+async fn again_at(
+    actor: &Actor,
+    from: &ReadingsFrom,
+    id: &EvaluationId,
+    gateway: &ClientId,
+) -> Result<Again> {
     let own = gateway.org();
     // Where the bundles have everything, no gateway needs to be known.
     let gateways: Vec<Service> = match service(actor, Some(from.gateway.as_ref().unwrap_or(&own))) {

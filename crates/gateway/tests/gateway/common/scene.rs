@@ -2,7 +2,7 @@
 
 use mqtt5::types::ReasonCode;
 use sealwire_envelope::TopicName;
-use sealwire_gateway::Running;
+use sealwire_gateway::{Config, Running};
 use sealwire_sm::sm4;
 
 use super::{Person, World, sealed, wire::Wire};
@@ -18,8 +18,15 @@ pub struct Scene {
 
 /// A device with a sealed topic, and a reader of another organisation that has no right yet.
 pub async fn scene() -> Scene {
+    scene_with(|_| ()).await
+}
+
+/// The same, at a gateway of another configuration.
+pub async fn scene_with(configure: impl FnOnce(&mut Config)) -> Scene {
     let world = World::new();
-    let gateway = world.gateway().await;
+    let mut config = world.config();
+    configure(&mut config);
+    let gateway = world.gateway_with(config).await;
     let owner = world.device("press-7");
     let reader = world.user("analyst");
     let topic = owner.topic("temperature");

@@ -5,7 +5,6 @@ import { type FormEvent, type ReactNode, useEffect, useId, useState } from "reac
 import { useTranslation } from "react-i18next";
 import { useAct } from "@/api/actions";
 import { api, ok } from "@/api/client";
-import { type ComputeKey, ledgerQuery, part } from "@/api/ledger";
 import { duration } from "@/lib/format";
 import { TopicField } from "@/parts/topic-field";
 import { useOwnersHere } from "@/screens/topics/requests";
@@ -15,7 +14,7 @@ import { Segmented, SelectField, TextField } from "@/ui/field";
 import { Refused } from "@/ui/states";
 import { toast } from "@/ui/toast";
 import { useFunctionName } from "./evaluations";
-import { decimal } from "./keys";
+import { computeKeysQuery, decimal } from "./keys";
 
 const FUNCTIONS = [
   "mean",
@@ -88,8 +87,7 @@ async function send(as: string, asked: Asked) {
     const from_ms = asked.span_s > 0 ? Date.now() - asked.span_s * 1_000 : undefined;
     return ok(api.POST("/api/actions/compute/ask", { body: { as, what, from_ms } }));
   }
-  const { every_s, publish } = asked;
-  const over_s = asked.span_s || EVERY_S[EVERY_S.length - 1] || every_s;
+  const { every_s, span_s: over_s, publish } = asked;
   const body = { as, what, every_s, over_s, publish: publish.trim() };
   return ok(api.POST("/api/actions/compute/standing", { body }));
 }
@@ -158,9 +156,7 @@ function KeyField({ value, onChange }: { value: string; onChange: (key: string) 
   const id = useId();
   const here = useOwnersHere();
   const keys = useQueries({
-    queries: here.map((owner) =>
-      ledgerQuery<ComputeKey[]>(`clients/${part(owner)}/compute-keys`, { limit: 1000 }),
-    ),
+    queries: here.map(computeKeysQuery),
     combine: (results) =>
       results.flatMap((result) => result.data?.value ?? []).filter(({ compute_key }) => !compute_key.retired),
   });

@@ -189,6 +189,28 @@ function One({ id }: { id: string }) {
   );
 }
 
+/** What an input of a computation was over. */
+export function InputLine(props: {
+  input: { topic: string; from_ms: number; to_ms: number };
+  readings: number;
+  packages: number;
+}) {
+  const { t } = useTranslation();
+  const { input, readings, packages } = props;
+  return (
+    <Sentence
+      text={t("compute.inputLine")}
+      parts={{
+        topic: <TopicLink topic={input.topic} />,
+        from: <Time ms={input.from_ms} />,
+        to: <Time ms={input.to_ms} />,
+        readings: t("compute.readingsCount", { count: readings }),
+        packages: t("compute.packagesCount", { count: packages }),
+      }}
+    />
+  );
+}
+
 function Full({ id, record }: { id: string; record: EvaluationRecord["evaluation"] }) {
   const { t } = useTranslation();
   const functionName = useFunctionName();
@@ -204,16 +226,7 @@ function Full({ id, record }: { id: string; record: EvaluationRecord["evaluation
           const taken = evaluation.inputs[index];
           return (
             <li key={input.topic} className="rounded-md bg-sunken px-3 py-2">
-              <Sentence
-                text={t("compute.inputLine")}
-                parts={{
-                  topic: <TopicLink topic={input.topic} />,
-                  from: <Time ms={input.from_ms} />,
-                  to: <Time ms={input.to_ms} />,
-                  readings: t("compute.readingsCount", { count: taken?.readings ?? 0 }),
-                  packages: t("compute.packagesCount", { count: taken?.packages ?? 0 }),
-                }}
-              />
+              <InputLine input={input} readings={taken?.readings ?? 0} packages={taken?.packages ?? 0} />
             </li>
           );
         })}

@@ -5,13 +5,11 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { CalendarClock, Download, LockOpen, Plus, ShieldCheck, Sigma } from "lucide-react";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useAct } from "@/api/actions";
 import { api, bytesOf, ok, type Schemas } from "@/api/client";
 import { part } from "@/api/ledger";
-import { usePinned, useTrust, verifier } from "@/api/trust";
+import { usePinned, useTrust } from "@/api/trust";
 import { download } from "@/lib/download";
 import { duration } from "@/lib/format";
-import { Steps, Verdict } from "@/parts/proof";
 import { useRefusal } from "@/parts/refusal";
 import { Sentence } from "@/parts/sentence";
 import { Confirm } from "@/screens/topics/dialogs";
@@ -26,7 +24,8 @@ import { type Column, DataTable } from "@/ui/table";
 import { ClientLink, Code, HeightLink, Id, Time, TopicLink } from "@/ui/value";
 import type { Trust } from "@/verify";
 import { AskDialog } from "./ask";
-import { useFunctionName } from "./evaluations";
+import { InputLine, useFunctionName } from "./evaluations";
+import { ResultReport, verifyResult } from "./receipt";
 
 type Job = Schemas["JobView"] & { gateway: string };
 type Standing = Schemas["StandingView"] & { gateway: string };
@@ -327,16 +326,7 @@ function One({ job, as }: { job: Job; as: string }) {
       <ul className="flex flex-col gap-2">
         {job.inputs.map((input) => (
           <li key={input.topic} className="rounded-md bg-sunken px-3 py-2">
-            <Sentence
-              text={t("compute.inputLine")}
-              parts={{
-                topic: <TopicLink topic={input.topic} />,
-                from: <Time ms={input.from_ms} />,
-                to: <Time ms={input.to_ms} />,
-                readings: t("compute.readingsCount", { count: input.readings }),
-                packages: t("compute.packagesCount", { count: input.packages }),
-              }}
-            />
+            <InputLine input={input} readings={input.readings} packages={input.packages} />
             {Object.entries(input.left_out).map(([reason, count]) => (
               <div key={reason} className="text-[0.9rem] text-ochre">
                 {t("compute.jobs.leftOut", { count, reason })}
@@ -375,9 +365,11 @@ function Had({ place }: { place: JobPlace }) {
   const refusal = useRefusal();
   const trust = useTrust();
   const pinned = usePinned();
-  const save = useAct(async (what: "result" | "receipt") => {
-    const bytes = await bytesOf(filePath(place, what), "application/cbor");
-    download(`${what}-${place.job.slice(0, 8)}.cbor`, bytes.slice(), "application/cbor");
+  const save = useMutation({
+    async mutationFn(what: "result" | "receipt") {
+      const bytes = await bytesOf(filePath(place, what), "application/cbor");
+      download(`${what}-${place.job.slice(0, 8)}.cbor`, bytes.slice(), "application/cbor");
+    },
   });
   const verify = useMutation({ mutationFn: verified });
   return (
@@ -411,8 +403,7 @@ function Had({ place }: { place: JobPlace }) {
               {t("records.verify.unpinnedText")}
             </Note>
           )}
-          <Verdict report={verify.data.report} ms={verify.data.ms} text={t("compute.receipt.holds")} />
-          <Steps report={verify.data.report} />
+          <ResultReport {...verify.data} />
         </>
       )}
     </div>
@@ -420,8 +411,5 @@ function Had({ place }: { place: JobPlace }) {
 }
 
 async function verified({ place, trust }: { place: JobPlace; trust: Trust }) {
-  const bytes = await bytesOf(filePath(place, "receipt"), "application/cbor");
-  const start = performance.now();
-  const report = await verifier.call.verifyResult(bytes, trust);
-  return { report, ms: performance.now() - start };
+  return verifyResult(await bytesOf(filePath(place, "receipt"), "application/cbor"), trust);
 }

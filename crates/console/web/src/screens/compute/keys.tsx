@@ -26,6 +26,11 @@ export function decimal(steps: number, decimals: number): string {
   return decimals === 0 ? `${sign}${whole}` : `${sign}${whole}.${digits.slice(-decimals)}`;
 }
 
+/** The compute keys of an owner, retired ones too. */
+export function computeKeysQuery(owner: string) {
+  return ledgerQuery<ComputeKey[]>(`clients/${part(owner)}/compute-keys`, { limit: 1000 });
+}
+
 export function ComputeKeys() {
   const { t } = useTranslation();
   const { owner } = useSearch({ from: "/inside/compute" });
@@ -39,9 +44,7 @@ export function ComputeKeys() {
   const [typed, setTyped] = useTyped(owner ?? "", setOwner);
   const owners = owner ? [owner] : here;
   const results = useQueries({
-    queries: owners.map((one) =>
-      ledgerQuery<ComputeKey[]>(`clients/${part(one)}/compute-keys`, { limit: 1000 }),
-    ),
+    queries: owners.map((one) => computeKeysQuery(one)),
   });
   const failed = results.find((result) => result.error && !result.data);
   const keys = results.flatMap((result) => result.data?.value ?? []);

@@ -13,11 +13,26 @@ import { Panel } from "@/ui/panel";
 import { Refused } from "@/ui/states";
 import type { Trust } from "@/verify";
 
-async function verifyFile({ file, trust }: { file: File; trust: Trust }) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
+/** Verifies a result receipt in the worker. */
+export async function verifyResult(receipt: Uint8Array, trust: Trust) {
   const start = performance.now();
-  const report = await verifier.call.verifyResult(bytes, trust);
+  const report = await verifier.call.verifyResult(receipt, trust);
   return { report, ms: performance.now() - start };
+}
+
+/** How a result receipt held. */
+export function ResultReport({ report, ms }: Awaited<ReturnType<typeof verifyResult>>) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <Verdict report={report} ms={ms} text={t("compute.receipt.holds")} />
+      <Steps report={report} />
+    </>
+  );
+}
+
+async function verifyFile({ file, trust }: { file: File; trust: Trust }) {
+  return verifyResult(new Uint8Array(await file.arrayBuffer()), trust);
 }
 
 export function ResultReceipt() {
@@ -52,12 +67,7 @@ export function ResultReceipt() {
         >
           {t("records.verify.start")}
         </Button>
-        {run.data && (
-          <>
-            <Verdict report={run.data.report} ms={run.data.ms} text={t("compute.receipt.holds")} />
-            <Steps report={run.data.report} />
-          </>
-        )}
+        {run.data && <ResultReport {...run.data} />}
       </form>
     </Panel>
   );
