@@ -387,7 +387,11 @@ test("without the server it says so, and comes back", async ({ page, context }) 
   await expect(
     page.getByText("The console’s server can’t be reached").or(page.getByText("Not live")).first(),
   ).toBeVisible({ timeout: 30_000 });
+  // Chinese wasn't fetched before, so it can't be had: the page says so and goes on.
   await shoot(page, "offline");
+  await expect(
+    page.getByRole("status").getByText("The console’s server can’t be reached").first(),
+  ).toBeVisible();
   await context.setOffline(false);
   await page.getByLabel("Search by name").fill("");
   await expect(page.getByRole("row").nth(1)).toBeVisible({ timeout: 30_000 });

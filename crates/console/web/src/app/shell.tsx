@@ -6,10 +6,11 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLive } from "@/api/live";
 import { useSession, useSignOut } from "@/api/session";
-import { LANGUAGES, type Language, speak } from "@/i18n";
+import { LANGUAGES, type Language } from "@/i18n";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import * as format from "@/lib/format";
+import { choose } from "@/parts/language";
 import { Mark } from "@/ui/mark";
 import { Menu, MenuHead, MenuItem, MenuLine } from "@/ui/menu";
 import { Dot, Note } from "@/ui/status";
@@ -237,7 +238,7 @@ function Account() {
         <MenuItem
           key={language}
           hint={i18n.language === language && chosen}
-          onSelect={() => void speak(language)}
+          onSelect={() => choose(language)}
         >
           <span lang={language}>{LANGUAGES[language]}</span>
         </MenuItem>

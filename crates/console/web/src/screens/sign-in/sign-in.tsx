@@ -6,14 +6,15 @@ import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
 import { useEnter, useSession } from "@/api/session";
-import { speak } from "@/i18n";
 import { IdentityFields, useIdentityFiles } from "@/parts/identity-fields";
+import { choose } from "@/parts/language";
 import { useRefusal } from "@/parts/refusal";
 import { Button } from "@/ui/button";
 import { TextField } from "@/ui/field";
 import { Mark } from "@/ui/mark";
 import { Refused } from "@/ui/states";
 import { Note } from "@/ui/status";
+import { Toasts } from "@/ui/toast";
 import { Id } from "@/ui/value";
 import { spendLink, tokenIn } from "./link";
 
@@ -30,10 +31,11 @@ export function SignIn() {
   return (
     <div className="flex min-h-dvh flex-col">
       <header className="flex justify-end p-3">
-        <Button kind="ghost" icon={<Languages aria-hidden />} onClick={() => void speak(other)}>
+        <Button kind="ghost" icon={<Languages aria-hidden />} onClick={() => choose(other)}>
           <span lang={other}>{other === "zh" ? "中文" : "English"}</span>
         </Button>
       </header>
+      <Toasts />
       <main className="mx-auto w-full max-w-3xl flex-1 px-4 pt-[6vh] pb-12">
         <div className="mb-8 flex items-start gap-4">
           <Mark size={52} />

@@ -1,1 +1,0 @@
-import{C as e,x as t}from"./format-PSJ6Omil.js";var n=e(t(),1),r=250;function i(e,t){let[i,a]=(0,n.useState)(e),[o,s]=(0,n.useState)(e);return e!==o&&(s(e),a(e)),(0,n.useEffect)(()=>{if(i===o)return;let e=setTimeout(()=>{s(i),t(i)},r);return()=>clearTimeout(e)},[i,o,t]),[i,a]}export{i as t};

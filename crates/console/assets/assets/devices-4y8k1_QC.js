@@ -1,1 +1,0 @@
-export{t as Connection,n as Devices}from"./devices-DQbI6Tjs.js";

@@ -1,0 +1,1 @@
+export{t as Connection,n as Devices}from"./devices-2Nyhd2Fj.js";

@@ -1,0 +1,1 @@
+import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{x as t}from"./format-B9rDBrM2.js";import{ut as n}from"./states-C5v4n4gl.js";function r(e){return e}var i=e(t(),1);function a(e){let t=n();return i.useCallback(n=>t.navigate({...n,from:n.from??e?.from}),[e?.from,t])}export{r as n,a as t};

@@ -1,1 +1,0 @@
-import{C as e,x as t}from"./format-PSJ6Omil.js";import{lt as n}from"./states-DZFmEOfW.js";function r(e){return e}var i=e(t(),1);function a(e){let t=n();return i.useCallback(n=>t.navigate({...n,from:n.from??e?.from}),[e?.from,t])}export{r as n,a as t};

@@ -1,0 +1,1 @@
+import{Et as e,Pt as t}from"./states-C5v4n4gl.js";function n(n,r){return e(n,t,r)}export{n as t};

@@ -1,1 +1,0 @@
-import{Nt as e,Tt as t}from"./states-DZFmEOfW.js";function n(n,r){return t(n,e,r)}export{n as t};
